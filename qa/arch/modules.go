@@ -1,0 +1,40 @@
+package arch
+
+// Modules are the modules of others that our code may import directly, each
+// with what it is needed for. A new one is a decision: add it here with its
+// reason in the commit that adds it to go.mod.
+var Modules = map[string]string{
+	"github.com/alecthomas/kong":            "command lines: sub-commands as structs, no dependencies of its own",
+	"github.com/anatol/devmapper.go":        "dm-verity by ioctl, in an initramfs without veritysetup",
+	"github.com/coreos/go-systemd/v22":      "sd_notify, journal and units",
+	"github.com/digitalocean/go-libvirt":    "libvirt's RPC without cgo",
+	"github.com/diskfs/go-diskfs":           "GPT of the target disk",
+	"github.com/fernet/fernet-go":           "tokens, compatible with OpenStack's",
+	"github.com/go-chi/chi/v5":              "routes that net/http's mux refuses or rewrites",
+	"github.com/go-sql-driver/mysql":        "MariaDB",
+	"github.com/google/go-cmp":              "readable differences in tests",
+	"github.com/google/uuid":                "ids",
+	"github.com/gophercloud/gophercloud/v2": "a stranger's client: qa uses the cloud through it",
+	"github.com/insomniacslk/dhcp":          "DHCP of the deployer and of project networks",
+	"github.com/klauspost/compress":         "zstd",
+	"github.com/mattn/go-isatty":            "bars on a terminal, lines elsewhere",
+	"github.com/mdlayher/ndp":               "router advertisements: iPXE would wait for one",
+	"github.com/mdlayher/packet":            "raw Ethernet sockets of DHCP on a bridge port",
+	"github.com/pin/tftp/v3":                "TFTP server for boot ROMs",
+	"github.com/prometheus/client_golang":   "metrics",
+	"github.com/rabbitmq/amqp091-go":        "RabbitMQ",
+	"github.com/rogpeppe/go-internal":       "testscript",
+	"github.com/u-root/u-root":              "cpio archives, module loading and mounting in the initramfs",
+	"github.com/ulikunitz/xz":               "reads xz, which Debian packs its kernel modules with",
+	"github.com/vishvananda/netlink":        "links, bridges and VLANs",
+	"github.com/vishvananda/netns":          "network namespaces of metadata and DHCP",
+	"github.com/vmihailenco/msgpack/v5":     "payload of Fernet tokens",
+	"go.etcd.io/bbolt":                      "small durable state of the deployer and the agent",
+	"go.yaml.in/yaml/v4":                    "rack.yaml, with line numbers in errors",
+	"golang.org/x/crypto":                   "bcrypt and SSH",
+	"golang.org/x/net":                      "BPF, ICMP and HTTP/2 pieces outside the standard library",
+	"golang.org/x/sync":                     "errgroup",
+	"golang.org/x/sys":                      "system calls",
+	"libvirt.org/go/libvirtxml":             "libvirt's XML as structs",
+	"sigs.k8s.io/knftables":                 "nftables transactions, with a fake for tests",
+}
