@@ -254,6 +254,7 @@ func (q *queue) putBack(doc any) {
 // drain hands each document to f until ctx ends. What f did not take goes
 // back.
 func (q *queue) drain(ctx context.Context, f func(context.Context, any) error) error {
+	defer q.wake() // for whoever drains next
 	for {
 		select {
 		case <-ctx.Done():
