@@ -16,6 +16,9 @@ require (
 	github.com/gophercloud/gophercloud/v2 v2.15.0
 	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae
 	github.com/klauspost/compress v1.20.3
+	github.com/mattn/go-isatty v0.0.24
+	github.com/mdlayher/ndp v1.1.0
+	github.com/mdlayher/packet v1.1.2
 	github.com/pin/tftp/v3 v3.1.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/rabbitmq/amqp091-go v1.16.0
@@ -33,7 +36,6 @@ require (
 	golang.org/x/sys v0.49.0
 	libvirt.org/go/libvirtxml v1.12002.0
 	sigs.k8s.io/knftables v0.0.22
-	github.com/mdlayher/ndp v1.1.0
-	github.com/mdlayher/packet v1.1.2
-	github.com/mattn/go-isatty v0.0.24
 )
+
+require golang.org/x/tools v0.38.0 // indirect

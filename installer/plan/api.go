@@ -30,6 +30,9 @@ const (
 	ParamTicket   = "cairn.ticket"   // one-shot boot ticket
 	ParamRack     = "cairn.rack"     // where rack.yaml is: URL, or empty: on the medium or CAIRN-CONF
 	ParamBootIf   = "BOOTIF"         // 01-aa-bb-..., written by PXE loaders
+	ParamDisk     = "cairn.disk"     // disk to boot or to install on: a path or a serial number
+	ParamSlot     = "cairn.slot"     // slot to boot: a or b; default: the newest
+	ParamFail     = "cairn.fail"     // after a failure: reboot (default), wait or poweroff
 )
 
 // ConfVolume is the file system label of a volume that holds rack.yaml.

@@ -28,6 +28,10 @@ type Disk struct {
 	ReadOnly   bool     `json:"read_only,omitempty"`
 	Contents   []string `json:"contents,omitempty"`  // what is on it, in words; empty: blank
 	Installed  string   `json:"installed,omitempty"` // id of the Cairn installation on it (its GPT disk GUID)
+	// Unfinished: an installation of ours was cut off on it. It holds nothing
+	// of anybody's and counts as blank.
+	Unfinished bool `json:"unfinished,omitempty"`
+	Medium     bool `json:"medium,omitempty"` // holds what we install from
 }
 
 // A NIC is one physical Ethernet device.

@@ -14,7 +14,9 @@ type Plan struct {
 	Partitions []Partition `json:"partitions"`
 	Version    string      `json:"version"`  // of the release that is written
 	Handover   string      `json:"handover"` // kexec (falls back to reboot) or reboot
+	Management string      `json:"management_mac"`
 	Tenant     string      `json:"tenant_mac,omitempty"`
+	External   string      `json:"external_mac,omitempty"`
 }
 
 // A Partition of the target disk. Start and Size are bytes, multiples of 1 MiB.
