@@ -38,4 +38,11 @@ require (
 	sigs.k8s.io/knftables v0.0.22
 )
 
-require golang.org/x/tools v0.38.0 // indirect
+require (
+	github.com/josharian/native v1.1.0 // indirect
+	github.com/mdlayher/socket v0.6.1 // indirect
+	github.com/pierrec/lz4/v4 v4.1.26 // indirect
+	github.com/u-root/uio v0.0.0-20240224005618-d2acac8f3701 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/tools v0.51.0 // indirect
+)
