@@ -1,0 +1,158 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"time"
+)
+
+// A member is one member of an object that is about to be written.
+type member struct {
+	name  string
+	value any
+}
+
+// An object is a JSON object whose members keep their order.
+type object []member
+
+// MarshalJSON writes the members in order.
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(m.name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(m.value)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// encode makes the object of a struct as the call may see it.
+func (c *Call) encode(s *shape, v reflect.Value, op Op, brief bool) object {
+	o := make(object, 0, len(s.fields))
+	for i := range s.fields {
+		f := &s.fields[i]
+		if f.hasJSON && c.shows(f, op, brief) {
+			o = c.addField(o, f, v.FieldByIndex(f.index), op)
+		}
+	}
+	if s.inline != nil && !brief {
+		m := v.FieldByIndex(s.inline.index)
+		for _, key := range sortedKeysOf(m) {
+			if s.byName[key] == nil {
+				o = append(o, member{key, m.MapIndex(reflect.ValueOf(key)).Interface()})
+			}
+		}
+	}
+	return o
+}
+
+// shows tells whether the caller sees the field.
+func (c *Call) shows(f *field, op Op, brief bool) bool {
+	switch {
+	case f.hidden || f.inline || !f.in(c.Version):
+		return false
+	case f.once && op != OpCreate:
+		return false
+	case f.admin && (c.Caller == nil || !c.Caller.IsAdmin):
+		return false
+	default:
+		return !brief || f.brief
+	}
+}
+
+func (c *Call) addField(o object, f *field, v reflect.Value, op Op) object {
+	if f.omitEmpty && empty(v) {
+		return o
+	}
+	value := c.value(v, op)
+	o = append(o, member{f.name, value})
+	if f.also != "" {
+		o = append(o, member{f.also, value})
+	}
+	return o
+}
+
+// value is what is written for v: times in the dialect's layout, structs by
+// their tags, absent lists and maps as empty ones.
+func (c *Call) value(v reflect.Value, op Op) any {
+	switch {
+	case v.Kind() == reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		return c.value(v.Elem(), op)
+	case v.Type() == timeType:
+		return v.Interface().(time.Time).UTC().Format(c.service.service.Dialect.TimeLayout)
+	case v.Kind() == reflect.Slice && v.IsNil():
+		return []int{}
+	case v.Kind() == reflect.Map && v.IsNil():
+		return map[string]int{}
+	}
+	t := nested(v.Type())
+	if t == nil {
+		return v.Interface()
+	}
+	if v.Kind() == reflect.Slice {
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = c.value(v.Index(i), op)
+		}
+		return list
+	}
+	s, err := shapeOf(t)
+	if err != nil {
+		return v.Interface()
+	}
+	return c.encode(s, v, op, false)
+}
+
+// empty is what omitempty leaves out.
+func empty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Slice, reflect.Map, reflect.String:
+		return v.Len() == 0
+	case reflect.Struct:
+		return v.IsZero()
+	default:
+		return v.IsZero()
+	}
+}
+
+func sortedKeysOf(m reflect.Value) []string {
+	keys := map[string]bool{}
+	for _, k := range m.MapKeys() {
+		keys[k.String()] = true
+	}
+	return sortedKeys(keys)
+}
+
+// only keeps the members that are asked for, all if none is.
+func (o object) only(names []string) object {
+	if len(names) == 0 {
+		return o
+	}
+	var kept object
+	for _, m := range o {
+		for _, n := range names {
+			if n == m.name {
+				kept = append(kept, m)
+				break
+			}
+		}
+	}
+	return kept
+}

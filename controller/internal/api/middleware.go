@@ -1,0 +1,160 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+)
+
+const headerRequestID = "X-Openstack-Request-Id"
+
+// requestTimeout bounds a request that does not stream.
+const requestTimeout = 60 * time.Second
+
+// A record is what the access log says of a request in the end.
+type record struct {
+	status  int
+	bytes   int64
+	caller  *cloud.Caller
+	service string
+}
+
+type recordKey struct{}
+
+// A recorder notes status and size of an answer.
+type recorder struct {
+	http.ResponseWriter
+	record *record
+}
+
+// WriteHeader notes the status.
+func (w *recorder) WriteHeader(code int) {
+	if w.record.status == 0 {
+		w.record.status = code
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Write notes the size.
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.record.status == 0 {
+		w.record.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.record.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// outer is what every request passes first: its id, the access log, and the
+// rescue from a panic.
+func outer(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := cloud.NewRequestID()
+		w.Header().Set(headerRequestID, id)
+		rec := &record{}
+		rw := &recorder{w, rec}
+		defer func() {
+			if p := recover(); p != nil {
+				log.Error("panic", "request", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				if rec.status == 0 {
+					http.Error(rw, "internal error", http.StatusInternalServerError)
+				}
+			}
+			log.LogAttrs(r.Context(), slog.LevelInfo, "request", rec.attrs(r, id, time.Since(start))...)
+		}()
+		next.ServeHTTP(rw, r.WithContext(context.WithValue(r.Context(), recordKey{}, rec)))
+	})
+}
+
+// attrs are the access log's words; the query is left out: it may hold what
+// is nobody's business.
+func (rec *record) attrs(r *http.Request, id string, took time.Duration) []slog.Attr {
+	a := []slog.Attr{
+		slog.String("request", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took), slog.String("from", r.RemoteAddr),
+	}
+	if global := r.Header.Get(headerRequestID); isRequestID(global) {
+		a = append(a, slog.String("global_request", global))
+	}
+	if rec.caller != nil {
+		a = append(a, slog.String("user", rec.caller.UserID), slog.String("project", rec.caller.ProjectID))
+	}
+	return a
+}
+
+func isRequestID(s string) bool {
+	rest, ok := strings.CutPrefix(s, "req-")
+	return ok && cloud.IsID(rest)
+}
+
+// handling says how a handler is reached.
+type handling struct {
+	public, stream bool
+}
+
+// handler makes an http.HandlerFunc of a function that returns an error.
+func (b *bound) handler(h handling, f func(ctx context.Context, c *Call) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id := w.Header().Get(headerRequestID)
+		for _, name := range b.service.Dialect.RequestIDs {
+			w.Header().Set(name, id)
+		}
+		c := &Call{service: b, w: w, r: r, Log: b.log.With("request", id)}
+		if !h.stream {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+			defer cancel()
+			c.r = r.WithContext(ctx)
+		}
+		if err := b.prepare(c, h); err != nil {
+			c.fail(err)
+			return
+		}
+		ctx := cloud.WithCaller(c.r.Context(), c.Caller)
+		if err := f(ctx, c); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+// prepare finds out who calls and in which microversion.
+func (b *bound) prepare(c *Call, h handling) error {
+	if token := c.r.Header.Get("X-Auth-Token"); token != "" || !h.public {
+		caller, err := b.authenticate(c, token)
+		switch {
+		case err == nil:
+			c.Caller = caller
+		case !h.public || cloud.KindOf(err) != cloud.KindUnauthorized:
+			return err
+		}
+	}
+	v, err := b.micro.negotiate(c.w, c.r)
+	c.Version = v
+	return err
+}
+
+func (b *bound) authenticate(c *Call, token string) (*cloud.Caller, error) {
+	if token == "" {
+		return nil, cloud.Unauthorized("")
+	}
+	found, err := b.auth.Authenticate(c.r.Context(), token)
+	if err != nil {
+		return nil, err
+	}
+	caller := *found
+	caller.RequestID = c.w.Header().Get(headerRequestID)
+	if rec, ok := c.r.Context().Value(recordKey{}).(*record); ok {
+		rec.caller = &caller
+	}
+	return &caller, nil
+}

@@ -1,0 +1,88 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/cairn-cloud/cairn/controller/internal/policy"
+)
+
+// rules are the resource's rules in a dialect.
+func (r Resource[T]) rules(d Dialect) []policy.Rule {
+	c, err := compile(r, d)
+	if err != nil {
+		return nil // mount says why
+	}
+	return c.info().Rules
+}
+
+// mount puts the resource's operations into the router.
+func (r Resource[T]) mount(m *mounting) error {
+	c, err := compile(r, m.service.Dialect)
+	if err != nil {
+		return err
+	}
+	if err := c.checkFields(m); err != nil {
+		return err
+	}
+	one := c.Path + "/{id}"
+	route := func(op Op, method, path string, f func(ctx context.Context, c *Call) error) {
+		if !c.has(op) {
+			return
+		}
+		m.router.Method(method, path, m.handler(handling{}, func(ctx context.Context, call *Call) error {
+			call.Op = op
+			return f(ctx, call)
+		}))
+	}
+	route(OpCreate, http.MethodPost, c.Path, c.create)
+	route(OpList, http.MethodGet, c.Path, c.list)
+	route(OpDetail, http.MethodGet, c.Path+"/detail", c.list)
+	route(OpShow, http.MethodGet, one, c.show)
+	route(OpShow, http.MethodHead, one, c.show)
+	route(OpUpdate, m.service.Dialect.UpdateMethod, one, c.update)
+	route(OpDelete, http.MethodDelete, one, c.remove)
+	if len(c.Actions) > 0 {
+		m.router.Method(http.MethodPost, one+"/action", m.handler(handling{}, c.act))
+	}
+	for _, b := range c.Below {
+		m.router.Method(b.Method, one+b.Path, m.handler(handling{}, func(ctx context.Context, call *Call) error {
+			return c.below(ctx, call, &b)
+		}))
+	}
+	return nil
+}
+
+// checkFields finds mistakes of tags, nested structs included.
+func (c *compiled[T]) checkFields(m *mounting) error {
+	if c.Quota != "" && m.service.Quotas == nil {
+		return fmt.Errorf("resource %s: has the quota %q, but the service has no Quotas", c.Name, c.Quota)
+	}
+	if c.Rows != nil && m.service.DB == nil {
+		return fmt.Errorf("resource %s: has Rows, but the service has no DB", c.Name)
+	}
+	return checkNested(c.shape, map[reflect.Type]bool{})
+}
+
+func checkNested(s *shape, seen map[reflect.Type]bool) error {
+	if seen[s.typ] {
+		return nil
+	}
+	seen[s.typ] = true
+	for i := range s.fields {
+		t := nested(s.fields[i].typ)
+		if t == nil || !s.fields[i].hasJSON {
+			continue
+		}
+		n, err := shapeOf(t)
+		if err != nil {
+			return err
+		}
+		if err := checkNested(n, seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}

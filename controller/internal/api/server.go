@@ -1,0 +1,189 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/policy"
+)
+
+// An Authenticator knows who has a token. It must not ask the database: every
+// request waits for it. A token that is not valid is Unauthorized.
+type Authenticator interface {
+	Authenticate(ctx context.Context, token string) (*cloud.Caller, error)
+}
+
+// Options are what a [Server] consists of.
+type Options struct {
+	Services []Service
+	Auth     Authenticator
+	Log      *slog.Logger
+	Clock    cloud.Clock // nil: the machine's
+}
+
+// A Server answers for all services, each below its Path.
+type Server struct {
+	services []*bound
+	handler  http.Handler
+}
+
+// A bound is a service with what is worked out once.
+type bound struct {
+	service *Service
+	policy  *policy.Set
+	micro   *microversions
+	auth    Authenticator
+	clock   cloud.Clock
+	log     *slog.Logger
+}
+
+// New builds the handler of all services, and fails on the mistakes that a
+// description can have.
+func New(o Options) (*Server, error) {
+	if o.Clock == nil {
+		o.Clock = cloud.SystemClock
+	}
+	s := &Server{}
+	root := chi.NewRouter()
+	for i := range o.Services {
+		b, err := bind(&o.Services[i], o)
+		if err != nil {
+			return nil, fmt.Errorf("service %s: %w", o.Services[i].Name, err)
+		}
+		if err := b.mount(root); err != nil {
+			return nil, fmt.Errorf("service %s: %w", o.Services[i].Name, err)
+		}
+		s.services = append(s.services, b)
+	}
+	s.handler = outer(o.Log, root)
+	return s, nil
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Services are the services as they were given.
+func (s *Server) Services() []Service {
+	list := make([]Service, len(s.services))
+	for i, b := range s.services {
+		list[i] = *b.service
+	}
+	return list
+}
+
+// Rules are the rules of a service, by its name: defaults and overrides.
+func (s *Server) Rules(service string) []policy.Rule {
+	for _, b := range s.services {
+		if b.service.Name == service {
+			return b.policy.Rules()
+		}
+	}
+	return nil
+}
+
+// bind works out policy and versions of a service.
+func bind(s *Service, o Options) (*bound, error) {
+	b := &bound{service: s, auth: o.Auth, clock: o.Clock, log: o.Log.With("service", s.Name)}
+	var rules []policy.Rule
+	for _, r := range s.Resources {
+		rules = append(rules, r.rules(s.Dialect)...)
+	}
+	set, err := policy.New(append(rules, s.Rules...)...)
+	if err != nil {
+		return nil, err
+	}
+	b.policy = set
+	if s.Min == "" {
+		return b, nil
+	}
+	lowest, err := ParseVersion(s.Min)
+	if err != nil {
+		return nil, err
+	}
+	highest, err := ParseVersion(s.Max)
+	if err != nil {
+		return nil, err
+	}
+	b.micro = &microversions{name: s.Name, legacy: s.Dialect.LegacyVersion, min: lowest, max: highest}
+	return b, nil
+}
+
+// A mounting is a service on its way into the router.
+type mounting struct {
+	*bound
+	router chi.Router // at Path/Version
+}
+
+// mount puts everything of the service into the router.
+func (b *bound) mount(root chi.Router) error {
+	s := b.service
+	service := chi.NewRouter()
+	notFound := b.handler(handling{public: true}, func(ctx context.Context, c *Call) error {
+		return cloud.NotFound("The resource could not be found.")
+	})
+	notAllowed := b.handler(handling{public: true}, func(ctx context.Context, c *Call) error {
+		return cloud.Errorf(cloud.KindMethodNotAllowed, "The method is not allowed for this resource.")
+	})
+	service.NotFound(notFound)
+	service.MethodNotAllowed(notAllowed)
+	b.mountVersions(service)
+
+	version := chi.NewRouter()
+	version.NotFound(notFound)
+	version.MethodNotAllowed(notAllowed)
+	m := &mounting{bound: b, router: version}
+	for _, r := range s.Resources {
+		if err := r.mount(m); err != nil {
+			return err
+		}
+	}
+	for _, r := range s.Routes {
+		if err := b.mountRoute(r, service, version); err != nil {
+			return err
+		}
+	}
+	service.Mount("/"+s.Version+"/", withoutProject(s.ProjectInPath, version))
+	root.Mount(s.Path, service)
+	return nil
+}
+
+func (b *bound) mountRoute(r Route, service, version chi.Router) error {
+	if r.Rule != "" && !b.policy.Has(r.Rule) {
+		return fmt.Errorf("route %s %s: the rule %q does not exist; add it to Service.Rules", r.Method, r.Path, r.Rule)
+	}
+	h := b.handler(handling{public: r.Public, stream: r.Stream}, func(ctx context.Context, c *Call) error {
+		if r.Rule != "" {
+			if err := c.Allow(r.Rule, nil); err != nil {
+				return err
+			}
+		}
+		return r.Handle(ctx, c)
+	})
+	to := version
+	if r.Root {
+		to = service
+	}
+	to.Method(r.Method, r.Path, h)
+	return nil
+}
+
+// withoutProject takes a project's id out of the front of the path.
+func withoutProject(does bool, next http.Handler) http.Handler {
+	if !does {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rctx := chi.RouteContext(r.Context())
+		first, rest, ok := strings.Cut(strings.TrimPrefix(rctx.RoutePath, "/"), "/")
+		if ok && (cloud.IsHexID(first) || cloud.IsID(first)) {
+			rctx.RoutePath = "/" + rest
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,49 @@
+package cloud
+
+import (
+	"context"
+	"slices"
+)
+
+// A Caller is who makes a request and with which scope: what a valid token
+// says. At most one of ProjectID, DomainID and System is set; none of them is
+// an unscoped token.
+type Caller struct {
+	UserID       string
+	UserName     string
+	UserDomainID string
+
+	ProjectID       string
+	ProjectName     string
+	ProjectDomainID string
+	DomainID        string // the scope, when it is a domain
+	System          bool   // the scope is the whole system
+
+	Roles   []string // names, lower case, implied roles included
+	IsAdmin bool     // Roles has "admin"
+
+	RequestID string // of this request, set by the API
+}
+
+// Has tells whether the caller has the role, by name.
+func (c *Caller) Has(role string) bool { return slices.Contains(c.Roles, role) }
+
+type callerKey struct{}
+
+// WithCaller gives a context that knows who calls.
+func WithCaller(ctx context.Context, c *Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerOf is the caller of the request that ctx belongs to; nil for work that
+// nobody asked for.
+func CallerOf(ctx context.Context) *Caller {
+	c, _ := ctx.Value(callerKey{}).(*Caller)
+	return c
+}
+
+// Internal is the caller of the controller's own work: an administrator of the
+// whole system.
+func Internal() *Caller {
+	return &Caller{UserName: "cairn", System: true, Roles: []string{"admin", "manager", "member", "reader"}, IsAdmin: true}
+}

@@ -1,0 +1,110 @@
+package policy
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+)
+
+// What the services' default rules are made of.
+const (
+	Anyone  = "@"          // every valid token
+	Nobody  = "!"          // not even the administrator
+	Admin   = "role:admin" // the administrators of the cloud
+	Reader  = "role:admin or (role:reader and project_id:%(project_id)s)"
+	Member  = "role:admin or (role:member and project_id:%(project_id)s)"
+	Manager = "role:admin or (role:manager and project_id:%(project_id)s)"
+	Self    = "role:admin or user_id:%(user_id)s"
+	InScope = "role:admin or role:reader" // any project, with a role in it
+)
+
+// A Rule names who may do one thing.
+type Rule struct {
+	Name  string
+	Check string
+	Doc   string // what it allows, for the table of rules
+}
+
+// A Target is what an operation is done to: the attributes that a rule may
+// compare the caller with.
+type Target map[string]string
+
+// A Set is the rules of a service.
+type Set struct {
+	rules map[string]parsed
+}
+
+type parsed struct {
+	Rule
+	check check
+}
+
+// New parses rules. A rule that comes twice replaces the first: overrides
+// follow defaults.
+func New(rules ...Rule) (*Set, error) {
+	s := &Set{rules: map[string]parsed{}}
+	for _, r := range rules {
+		c, err := parse(r.Check)
+		if err != nil {
+			return nil, fmt.Errorf("rule %q: %w", r.Name, err)
+		}
+		s.rules[r.Name] = parsed{r, c}
+	}
+	for _, r := range s.rules {
+		if err := s.resolve(r.check, []string{r.Name}); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// resolve sees that every rule that is named exists and none needs itself.
+func (s *Set) resolve(c check, path []string) error {
+	for _, name := range refers(c) {
+		for _, p := range path {
+			if p == name {
+				return fmt.Errorf("rule %q refers to itself through %q", name, path[len(path)-1])
+			}
+		}
+		next, ok := s.rules[name]
+		if !ok {
+			return fmt.Errorf("rule %q refers to the unknown rule %q", path[len(path)-1], name)
+		}
+		if err := s.resolve(next.check, append(path, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Has tells whether there is a rule of that name.
+func (s *Set) Has(name string) bool {
+	_, ok := s.rules[name]
+	return ok
+}
+
+// Rules are all rules, sorted by name.
+func (s *Set) Rules() []Rule {
+	list := make([]Rule, 0, len(s.rules))
+	for _, r := range s.rules {
+		list = append(list, r.Rule)
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+	return list
+}
+
+// Allows tells whether the rule lets the caller do it to the target. A rule
+// that does not exist lets nobody.
+func (s *Set) Allows(c *cloud.Caller, name string, target Target) bool {
+	r, ok := s.rules[name]
+	return ok && c != nil && r.check.allows(&question{s, c, target})
+}
+
+// Allow is Allows as an error: Forbidden.
+func (s *Set) Allow(c *cloud.Caller, name string, target Target) error {
+	if s.Allows(c, name, target) {
+		return nil
+	}
+	return cloud.Forbidden("Policy doesn't allow %s to be performed.", name)
+}
