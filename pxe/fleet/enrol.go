@@ -1,0 +1,80 @@
+package fleet
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/cairn-cloud/cairn/installer/plan"
+)
+
+// Enrol gives a machine its identity and uses its ticket up. The same request
+// again gets the same answer, since an answer can be lost; any other request
+// with a used ticket is refused.
+func (f *Fleet) Enrol(ticket, machine string, req plan.EnrolRequest) (plan.Enrolment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, err := f.holder(ticket, machine)
+	if err != nil {
+		return plan.Enrolment{}, err
+	}
+	sum := sha256.Sum256([]byte(req.CSR))
+	digest := hex.EncodeToString(sum[:])
+	if r.Used && r.CSR == digest {
+		return f.enrolment(r), nil
+	}
+	if r.Used {
+		return plan.Enrolment{}, fmt.Errorf("%w: machine %s has used it up by enrolling", ErrTicket, r.Machine.ID)
+	}
+	if err := f.change(r, func(r *record) error { return f.identify(r, req.CSR, digest) }); err != nil {
+		return plan.Enrolment{}, err
+	}
+	f.nudge()
+	return f.enrolment(f.records[r.Key]), nil
+}
+
+// identify signs and uses up in one transaction: before it is on disk nobody
+// has seen the certificate.
+func (f *Fleet) identify(r *record, csr, digest string) error {
+	m := &r.Machine
+	if m.State == Checked {
+		// Its progress reports were lost.
+		m.Attempts++
+		if err := m.move(Installing, "", f.conf.Now); err != nil {
+			return err
+		}
+	}
+	if m.State != Installing {
+		return fmt.Errorf("%w: machine %s is %s; it enrols while it is installing", ErrState, m.ID, m.State)
+	}
+	id := uuid.NewString()
+	if m.Node != nil {
+		id = m.Node.ID // a machine that is installed again stays the same node
+	}
+	cert, err := f.conf.Issuer.IssueNode([]byte(csr), id)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDenied, err)
+	}
+	node := m.Plan.Node(f.conf.Rack, id, m.Address)
+	if err := node.Check(); err != nil {
+		return err
+	}
+	m.Node, m.Installed, m.MayWipe, m.Attempts = &node, true, false, 0
+	r.Used, r.CSR, r.Cert = true, digest, string(cert)
+	f.say("machine enrolled", m, "node", id)
+	return m.move(Enrolled, "", f.conf.Now)
+}
+
+func (f *Fleet) enrolment(r *record) plan.Enrolment {
+	return plan.Enrolment{Node: *r.Machine.Node, Certificate: r.Cert, CA: string(f.conf.Issuer.PEM())}
+}
+
+// nudge wakes the registrar, if it sleeps.
+func (f *Fleet) nudge() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}

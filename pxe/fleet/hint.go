@@ -1,0 +1,44 @@
+package fleet
+
+import (
+	"fmt"
+	"time"
+)
+
+// Events that a machine may stop after. EventLoader and the kernel's and
+// initramfs' file names are said by those who serve them.
+const (
+	eventDiscover  = "discover"
+	EventLoader    = "loader"
+	EventKernel    = "vmlinuz"
+	EventInitramfs = "initramfs"
+)
+
+// hint tells why a machine may hang, from what it did last and how long ago.
+func (r *record) hint(now time.Time) string {
+	idle := now.Sub(r.lastAt).Truncate(time.Second)
+	if r.lastAt.IsZero() {
+		return ""
+	}
+	after := func(limit time.Duration, text string) string {
+		if idle < limit {
+			return ""
+		}
+		return fmt.Sprintf(text, idle)
+	}
+	switch r.lastEvent {
+	case eventDiscover:
+		return after(20*time.Second, "seen DISCOVER, but no TFTP or HTTP request for %s: is a firewall in between, or does another DHCP server answer?")
+	case EventLoader:
+		return after(60*time.Second, "has its boot loader, but did not ask for its script for %s: is TCP port 8080 open?")
+	case string(DoInstall):
+		return after(60*time.Second, "has its script, but did not fetch the kernel for %s: is TCP port 8080 open?")
+	case EventKernel:
+		return after(120*time.Second, "has the kernel, but did not fetch the initramfs for %s")
+	case EventInitramfs:
+		if r.Machine.State == Booting {
+			return after(180*time.Second, "has kernel and initramfs, but sent no inventory for %s: look at its console; is TCP port 8443 open?")
+		}
+	}
+	return ""
+}

@@ -1,0 +1,248 @@
+package fleet
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/cairn-cloud/cairn/installer/plan"
+)
+
+// PhaseFailed is the phase of a progress report that ends an installation.
+const PhaseFailed = "failed"
+
+// holder finds the machine that a ticket is for. It refuses a ticket of
+// another machine, of an earlier boot, and one that was used up.
+func (f *Fleet) holder(ticket, machine string) (*record, error) {
+	c, err := f.tickets.open(ticket, f.conf.Now())
+	if err != nil {
+		return nil, err
+	}
+	r, ok := f.records[c.MAC]
+	if !ok {
+		return nil, fmt.Errorf("%w: its machine is unknown here", ErrTicket)
+	}
+	if !r.Machine.is(machine) && !f.adopts(r, machine) {
+		return nil, fmt.Errorf("%w: it is for machine %s, not for %s", ErrTicket, r.Machine.ID, machine)
+	}
+	if c.Nonce != r.Nonce {
+		return nil, fmt.Errorf("%w: machine %s has booted again since", ErrTicket, r.Machine.ID)
+	}
+	return r, nil
+}
+
+// adopts tells whether a machine known by its MAC alone may take the UUID:
+// its firmware did not say it, and nobody else has it.
+func (f *Fleet) adopts(r *record, id string) bool {
+	return strings.HasPrefix(r.Machine.ID, "mac-") && usableUUID(id) != "" && f.findID(usableUUID(id)) == nil
+}
+
+// fresh is holder for what needs a ticket that was not used up.
+func (f *Fleet) fresh(ticket, machine string) (*record, error) {
+	r, err := f.holder(ticket, machine)
+	if err != nil {
+		return nil, err
+	}
+	if r.Used {
+		return nil, fmt.Errorf("%w: machine %s has used it up by enrolling", ErrTicket, r.Machine.ID)
+	}
+	return r, nil
+}
+
+// Inventory takes what a machine consists of and answers with its plan.
+func (f *Fleet) Inventory(ticket, machine string, inv plan.Inventory) (plan.Answer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, err := f.fresh(ticket, machine)
+	if err != nil {
+		return plan.Answer{}, err
+	}
+	if !strings.EqualFold(inv.Machine, machine) {
+		return plan.Answer{}, fmt.Errorf("%w: inventory of machine %s under the name of %s", ErrDenied, inv.Machine, machine)
+	}
+	if inv.BootMAC == "" {
+		inv.BootMAC = r.Machine.MACs[0]
+	}
+	if !slices.Contains(r.Machine.MACs, strings.ToLower(inv.BootMAC)) {
+		return plan.Answer{}, fmt.Errorf("%w: booted from %s, which is none of the machine's NICs %v", ErrDenied, inv.BootMAC, r.Machine.MACs)
+	}
+	var answer plan.Answer
+	err = f.change(r, func(r *record) error {
+		m := &r.Machine
+		if f.adopts(r, machine) {
+			m.ID = usableUUID(machine)
+		}
+		if err := m.move(Inventoried, "", f.conf.Now); err != nil {
+			return err
+		}
+		m.Inventory, m.Plan, m.Checks, m.Progress = &inv, nil, nil, nil
+		f.say("machine inventoried", m, "cpus", inv.CPUs, "memory_mib", inv.MemoryMiB, "disks", len(inv.Disks), "nics", len(inv.NICs))
+		var err error
+		answer, err = f.advance(r)
+		return err
+	})
+	return answer, err
+}
+
+// Plan answers a machine that was told to wait.
+func (f *Fleet) Plan(ticket, machine string) (plan.Answer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, err := f.fresh(ticket, machine)
+	if err != nil {
+		return plan.Answer{}, err
+	}
+	m := &r.Machine
+	switch m.State {
+	case Failed:
+		return plan.Answer{Refused: m.Reason}, nil
+	case Inventoried, Matched, Checked:
+	default:
+		return plan.Answer{}, fmt.Errorf("%w: machine %s is %s; a plan follows an inventory", ErrState, m.ID, m.State)
+	}
+	var answer plan.Answer
+	err = f.change(r, func(r *record) error {
+		var err error
+		answer, err = f.advance(r)
+		return err
+	})
+	return answer, err
+}
+
+// advance takes a machine from its inventory to an approved plan, as far as
+// it goes, and says how far that is.
+func (f *Fleet) advance(r *record) (plan.Answer, error) {
+	m := &r.Machine
+	if m.State == Checked {
+		return plan.Answer{Plan: m.Plan}, nil
+	}
+	if m.State == Inventoried {
+		if err := f.match(m); err != nil {
+			f.conf.Log.Warn("machine refused", "machine", m.ID, "why", err)
+			return plan.Answer{Refused: err.Error()}, m.move(Failed, err.Error(), f.conf.Now)
+		}
+	}
+	m.Checks = f.checks(m)
+	m.Wait = waitFor(m, f.conf.Rack.Approve)
+	if m.Wait != "" {
+		return plan.Answer{Wait: m.Wait}, nil
+	}
+	f.say("machine may be installed", m, "disk", m.Plan.Disk.Path, "roles", m.Plan.Roles)
+	return plan.Answer{Plan: m.Plan}, m.move(Checked, "", f.conf.Now)
+}
+
+// match makes the plan: role by rule, a name and an address that nobody has.
+func (f *Fleet) match(m *Machine) error {
+	p, err := f.plan(m)
+	if err != nil {
+		return err
+	}
+	a, err := f.conf.Addresses.Pin(m.Inventory.BootMAC)
+	if err != nil {
+		return fmt.Errorf("no address for the machine: %w", err)
+	}
+	m.Plan, m.Name, m.Address = &p, p.HostName, a
+	f.say("machine matched", m, "rule", p.Rule, "host", p.HostName, "address", a)
+	return m.move(Matched, "", f.conf.Now)
+}
+
+// plan asks the planner, counting host names until one is free. A machine
+// that had a name keeps it.
+func (f *Fleet) plan(m *Machine) (plan.Plan, error) {
+	rack := f.rackFor(m)
+	var free *plan.Plan
+	for n := 1; n <= len(f.records)+len(f.conf.Reserved)+1; n++ {
+		p, err := f.conf.Planner(*m.Inventory, rack, plan.Options{Version: f.conf.Version, Number: n})
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		if p.HostName == m.Name {
+			return p, nil
+		}
+		if free == nil && !f.taken(p.HostName, m) {
+			free = &p
+		}
+	}
+	if free == nil {
+		return plan.Plan{}, fmt.Errorf("every host name of the rule that the machine meets is taken. Put %%d into host of that rule")
+	}
+	return *free, nil
+}
+
+func (f *Fleet) taken(name string, by *Machine) bool {
+	if slices.Contains(f.conf.Reserved, name) {
+		return true
+	}
+	for _, r := range f.records {
+		if r.Machine.Name == name && r.Machine.MACs[0] != by.MACs[0] {
+			return true
+		}
+	}
+	return false
+}
+
+// rackFor is the rack as it holds for the machine: an operator who asks for a
+// reinstallation gives up the installation that is there.
+func (f *Fleet) rackFor(m *Machine) *plan.Rack {
+	if !m.MayWipe {
+		return f.conf.Rack
+	}
+	rack := *f.conf.Rack
+	rack.Rules = slices.Clone(rack.Rules)
+	for i := range rack.Rules {
+		if rack.Rules[i].Disk.Wipe == plan.WipeNever {
+			rack.Rules[i].Disk.Wipe = plan.WipeCairn
+		}
+	}
+	return &rack
+}
+
+// checks is what can be told from here before the disk is touched.
+func (f *Fleet) checks(m *Machine) []Check {
+	list := []Check{{Name: "one DHCP server", OK: true}, {Name: "own address", OK: true}, {Name: "own tenant NIC", OK: true}}
+	if rogue := f.otherServer(); rogue.IsValid() {
+		list[0] = Check{Name: list[0].Name, Why: fmt.Sprintf("another DHCP server, %s, answers on this network; switch it off", rogue)}
+	}
+	for _, r := range f.records {
+		o := &r.Machine
+		if o.ID == m.ID {
+			continue
+		}
+		if o.Address == m.Address && o.Name != "" {
+			list[1] = Check{Name: list[1].Name, Why: fmt.Sprintf("machine %s has %s too", o.ID, m.Address)}
+		}
+		if m.Plan.Tenant != "" && o.Plan != nil && (o.Plan.Tenant == m.Plan.Tenant || slices.Contains(o.MACs, m.Plan.Tenant)) {
+			list[2] = Check{Name: list[2].Name, Why: fmt.Sprintf("machine %s has a NIC %s too", o.ID, m.Plan.Tenant)}
+		}
+	}
+	return list
+}
+
+// waitFor says what stands between a plan and its execution.
+func waitFor(m *Machine, approve string) string {
+	for _, c := range m.Checks {
+		if !c.OK {
+			return c.Name + ": " + c.Why
+		}
+	}
+	if approve == plan.ApproveManual && !m.Approved {
+		return fmt.Sprintf("an operator has to approve machine %s (%s, serial %s)", m.ID, m.Name, orUnknown(m.Inventory.Serial))
+	}
+	return ""
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// otherServer is a foreign DHCP server that was heard of lately.
+func (f *Fleet) otherServer() netip.Addr {
+	if f.conf.Now().Sub(f.rogueAt) > rogueMemory {
+		return netip.Addr{}
+	}
+	return f.rogue
+}

@@ -1,0 +1,84 @@
+package httpboot
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Limits of both servers.
+const (
+	maxConns   = 512
+	maxHeaders = 16 << 10 // bytes
+	headerTime = 10 * time.Second
+	bodyTime   = 30 * time.Second
+	writeTime  = time.Minute // files have more, by their size
+	idleTime   = 2 * time.Minute
+)
+
+// Serve answers on the listener until the context ends. conf is nil for plain
+// HTTP.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, conf *tls.Config, log *slog.Logger) error {
+	s := &http.Server{
+		Handler: h, TLSConfig: conf, MaxHeaderBytes: maxHeaders,
+		ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	free := make(chan struct{}, maxConns)
+	s.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed || state == http.StateHijacked {
+			<-free
+		}
+	}
+	l = limited{l, free, ctx.Done()}
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	serve := s.Serve
+	if conf != nil {
+		serve = func(l net.Listener) error { return s.ServeTLS(l, "", "") }
+	}
+	if err := serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("HTTP on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// limited accepts no more connections than free has room for. It hands out the
+// connections as they are, so that files are still copied by the kernel.
+type limited struct {
+	net.Listener
+	free chan<- struct{}
+	done <-chan struct{}
+}
+
+func (l limited) Accept() (net.Conn, error) {
+	select {
+	case l.free <- struct{}{}:
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err // the server ends
+	}
+	return c, nil
+}
+
+// TLSConfig is that of the API: it shows the deployer's certificate and checks
+// client certificates of the cluster's CA where they are given.
+func TLSConfig(cert tls.Certificate, ca *x509.Certificate) *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AddCert(ca)
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{cert},
+		ClientCAs:    pool,
+		ClientAuth:   tls.VerifyClientCertIfGiven,
+	}
+}
