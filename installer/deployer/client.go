@@ -1,0 +1,236 @@
+// Package deployer is the installer's end of the deployer's API: it sends the
+// inventory, waits for the plan, reports progress and asks for an identity.
+//
+// The deployer is known by its CA, whose fingerprint is on the kernel line,
+// and the machine by its boot ticket. It may import installer/plan.
+package deployer
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cairn-cloud/cairn/installer/plan"
+)
+
+// Options say which deployer is meant and how both know each other.
+type Options struct {
+	Host    string // name or address, with a port or without
+	CA      string // sha256:<hex> of the CA certificate's DER
+	Ticket  string // never logged
+	Machine string
+	Say     func(format string, args ...any) // told what is waited for and why
+	Log     *slog.Logger
+}
+
+// A Client speaks to one deployer for one machine.
+type Client struct {
+	o    Options
+	base string
+	http *http.Client
+}
+
+// New prepares a client; nothing is sent yet.
+func New(o Options) (*Client, error) {
+	want, err := hex.DecodeString(strings.TrimPrefix(o.CA, "sha256:"))
+	if err != nil || len(want) != sha256.Size {
+		return nil, fmt.Errorf("%s is %q; allowed: sha256: and 64 hex digits", plan.ParamCA, o.CA)
+	}
+	if o.Ticket == "" {
+		return nil, fmt.Errorf("%s is empty; allowed: the boot ticket that the deployer made", plan.ParamTicket)
+	}
+	host := o.Host
+	if _, _, err := net.SplitHostPort(host); err != nil {
+		host = net.JoinHostPort(host, strconv.Itoa(plan.HTTPSPort))
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS13,
+		InsecureSkipVerify: true, //nolint:gosec // pinned verifies the chain against the CA of the fingerprint
+		VerifyConnection:   func(s tls.ConnectionState) error { return pinned(s.PeerCertificates, want) }}
+	t := &http.Transport{TLSClientConfig: conf, ResponseHeaderTimeout: time.Minute, ForceAttemptHTTP2: true}
+	return &Client{o: o, base: "https://" + host + "/v1/machines/" + url.PathEscape(o.Machine), http: &http.Client{Transport: t, Timeout: 2 * time.Minute}}, nil
+}
+
+// serverName is what a deployer's certificate is made out to.
+const serverName = "deployer"
+
+// pinned checks that the chain ends in the CA with that fingerprint, and that
+// the certificate is a deployer's: a node's own would not do.
+func pinned(chain []*x509.Certificate, want []byte) error {
+	if len(chain) == 0 {
+		return errors.New("the deployer shows no certificate")
+	}
+	roots, between, found := x509.NewCertPool(), x509.NewCertPool(), false
+	for _, c := range chain {
+		sum := sha256.Sum256(c.Raw)
+		if bytes.Equal(sum[:], want) {
+			roots.AddCert(c)
+			found = true
+			continue
+		}
+		between.AddCert(c)
+	}
+	if !found {
+		return fmt.Errorf("the deployer's certificates do not include the CA that %s names", plan.ParamCA)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: serverName,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	if err != nil {
+		return fmt.Errorf("the deployer's certificate: %w", err)
+	}
+	return nil
+}
+
+// Plan sends the inventory and waits until the deployer has decided.
+func (c *Client) Plan(ctx context.Context, inv plan.Inventory) (plan.Plan, error) {
+	var a plan.Answer
+	if err := c.persist(ctx, http.MethodPost, "/inventory", inv, &a); err != nil {
+		return plan.Plan{}, err
+	}
+	for {
+		switch {
+		case a.Refused != "":
+			return plan.Plan{}, &plan.Refusal{Reason: "the deployer at " + c.o.Host + " refuses this machine", Remedy: strings.TrimSuffix(a.Refused, ".")}
+		case a.Plan != nil:
+			return *a.Plan, nil
+		}
+		c.o.Say("waiting for the deployer: %s", orUnknown(a.Wait))
+		if err := pause(ctx, 3*time.Second); err != nil {
+			return plan.Plan{}, err
+		}
+		a = plan.Answer{}
+		if err := c.persist(ctx, http.MethodGet, "/plan", nil, &a); err != nil {
+			return plan.Plan{}, err
+		}
+	}
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "it does not say for what"
+	}
+	return s
+}
+
+// Progress tells the deployer how far the installation is. A report that is
+// lost does no harm.
+func (c *Client) Progress(ctx context.Context, p plan.Progress) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := c.once(ctx, http.MethodPost, "/progress", p, nil); err != nil {
+		c.o.Log.Warn("progress report", "error", err)
+	}
+}
+
+// Enrol asks for the machine's identity. The ticket is used up by it.
+func (c *Client) Enrol(ctx context.Context, csr []byte) (plan.Enrolment, error) {
+	var e plan.Enrolment
+	err := c.persist(ctx, http.MethodPost, "/enrol", plan.EnrolRequest{CSR: string(csr)}, &e)
+	return e, err
+}
+
+// A StatusError is an answer with an error in it.
+type StatusError struct {
+	Code    int
+	Message string
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("the deployer answers %d: %s", e.Code, e.Message)
+}
+
+// persist asks until there is an answer. Answers that will stay the same end
+// it; a deployer that cannot be reached is waited for, since it may be
+// restarting.
+func (c *Client) persist(ctx context.Context, method, path string, in, out any) error {
+	wait := time.Second
+	for {
+		err := c.once(ctx, method, path, in, out)
+		var s *StatusError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &s) && s.Code < 500:
+			return err
+		case isCertificate(err):
+			return err
+		}
+		c.o.Log.Warn("deployer", "path", path, "error", err)
+		c.o.Say("waiting for the deployer at %s: %v", c.o.Host, err)
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+		wait = min(2*wait, 10*time.Second)
+	}
+}
+
+func isCertificate(err error) bool {
+	var v *tls.CertificateVerificationError
+	return errors.As(err, &v) || strings.Contains(err.Error(), "certificate")
+}
+
+func (c *Client) once(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("deployer: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return fmt.Errorf("deployer: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.o.Ticket)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("deployer: %w", err)
+	}
+	defer res.Body.Close() //nolint:errcheck // only read
+	raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("deployer: %w", err)
+	}
+	if res.StatusCode >= 300 {
+		return statusError(res.StatusCode, raw)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(raw, out); err != nil {
+		return fmt.Errorf("deployer: answer to %s: %w", path, err)
+	}
+	return nil
+}
+
+func statusError(code int, raw []byte) error {
+	var e struct{ Error string }
+	if err := json.Unmarshal(raw, &e); err != nil || e.Error == "" {
+		e.Error = http.StatusText(code)
+	}
+	return &StatusError{Code: code, Message: e.Error}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}

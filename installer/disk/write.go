@@ -1,0 +1,148 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/cairn-cloud/cairn/image-builder/manifest"
+)
+
+// Chunks is where the bytes of a release come from.
+type Chunks interface {
+	// Chunk fills buf with chunk i of a file, checked against the manifest.
+	Chunk(ctx context.Context, f *manifest.File, i int, buf []byte) error
+}
+
+// workers is how many chunks are under way at once: one is read, one checked,
+// one written. Memory is that many chunks.
+const workers = 3
+
+// sectorAlign is what direct I/O wants of offsets and lengths, in bytes.
+const sectorAlign = 4096
+
+// A Copy is one file of the release on its way to a place of the disk.
+type Copy struct {
+	File   manifest.File
+	At     int64 // bytes from the start of the disk; a multiple of 1 MiB
+	Room   int64 // bytes there
+	Resume bool  // chunks that are right on the disk already are not fetched
+	// Progress is told how many bytes are done, from several goroutines.
+	Progress func(done int64)
+}
+
+// Write copies a file of the release to the disk. Every chunk is checked
+// before it is written. Nothing is durable before [Target.Sync].
+func (t *Target) Write(ctx context.Context, from Chunks, c Copy) error {
+	if c.File.Size > c.Room {
+		return fmt.Errorf("%s has %d bytes, and its place on %s only %d", c.File.Name, c.File.Size, t.Path, c.Room)
+	}
+	return t.each(ctx, c, func(ctx context.Context, i int, buf []byte) error {
+		n := c.File.ChunkLen(i)
+		if c.Resume && t.right(c, i, buf) {
+			return nil
+		}
+		if err := from.Chunk(ctx, &c.File, i, buf[:n]); err != nil {
+			return err
+		}
+		clear(buf[n:])
+		if _, err := t.direct.WriteAt(buf[:align(n)], c.At+int64(i)*manifest.ChunkSize); err != nil {
+			return fmt.Errorf("disk %s: write %s chunk %d: %w", t.Path, c.File.Name, i, err)
+		}
+		return nil
+	})
+}
+
+// Verify reads a written file back from the disk, past the page cache, and
+// checks every chunk.
+func (t *Target) Verify(ctx context.Context, c Copy) error {
+	return t.each(ctx, c, func(_ context.Context, i int, buf []byte) error {
+		if err := t.read(c, i, buf); err != nil {
+			return err
+		}
+		if err := c.File.CheckChunk(i, buf[:c.File.ChunkLen(i)]); err != nil {
+			return fmt.Errorf("disk %s does not hold what was written to it: %w", t.Path, err)
+		}
+		return nil
+	})
+}
+
+func (t *Target) right(c Copy, i int, buf []byte) bool {
+	return t.read(c, i, buf) == nil && c.File.CheckChunk(i, buf[:c.File.ChunkLen(i)]) == nil
+}
+
+func (t *Target) read(c Copy, i int, buf []byte) error {
+	n := align(c.File.ChunkLen(i))
+	if _, err := t.direct.ReadAt(buf[:n], c.At+int64(i)*manifest.ChunkSize); err != nil {
+		return fmt.Errorf("disk %s: read %s chunk %d: %w", t.Path, c.File.Name, i, err)
+	}
+	return nil
+}
+
+func align(n int64) int64 { return (n + sectorAlign - 1) / sectorAlign * sectorAlign }
+
+// each does something for every chunk, a few at a time, in their order.
+func (t *Target) each(ctx context.Context, c Copy, do func(ctx context.Context, i int, buf []byte) error) error {
+	var next, done atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	for range min(workers, len(c.File.Chunks)) {
+		g.Go(func() error {
+			buf, err := alignedBuffer()
+			if err != nil {
+				return err
+			}
+			for err == nil && ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(c.File.Chunks) {
+					break
+				}
+				if err = do(ctx, i, buf); err == nil {
+					c.tell(done.Add(c.File.ChunkLen(i)))
+				}
+			}
+			return errors.Join(err, unix.Munmap(buf))
+		})
+	}
+	err := g.Wait()
+	if err == nil && done.Load() < c.File.Size {
+		err = context.Cause(ctx) // cut off from outside
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File.Name, err)
+	}
+	return nil
+}
+
+func (c *Copy) tell(done int64) {
+	if c.Progress != nil {
+		c.Progress(done)
+	}
+}
+
+// alignedBuffer is room for one chunk on a page border, as direct I/O wants.
+func alignedBuffer() ([]byte, error) {
+	b, err := unix.Mmap(-1, 0, manifest.ChunkSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, fmt.Errorf("memory for a chunk: %w", err)
+	}
+	return b, nil
+}
+
+// WriteFooter completes a slot: from now on it can be booted. It is called
+// last, when all else is durable, and is durable itself when it returns.
+func (t *Target) WriteFooter(footer []byte, slotStart, slotSize int64) error {
+	if len(footer) != manifest.FooterSize {
+		return fmt.Errorf("slot footer has %d bytes; allowed: %d", len(footer), manifest.FooterSize)
+	}
+	if err := t.Sync(); err != nil {
+		return err
+	}
+	if err := t.writeAt(footer, slotStart+slotSize-manifest.FooterSize, "the footer of the slot"); err != nil {
+		return err
+	}
+	return t.Sync()
+}
