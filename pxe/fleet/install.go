@@ -118,12 +118,12 @@ func (f *Fleet) advance(r *record) (plan.Answer, error) {
 		return plan.Answer{Plan: m.Plan}, nil
 	}
 	if m.State == Inventoried {
-		if err := f.match(m); err != nil {
+		if err := f.match(r); err != nil {
 			f.conf.Log.Warn("machine refused", "machine", m.ID, "why", err)
 			return plan.Answer{Refused: err.Error()}, m.move(Failed, err.Error(), f.conf.Now)
 		}
 	}
-	m.Checks = f.checks(m)
+	m.Checks = f.checks(r)
 	m.Wait = waitFor(m, f.conf.Rack.Approve)
 	if m.Wait != "" {
 		return plan.Answer{Wait: m.Wait}, nil
@@ -133,8 +133,9 @@ func (f *Fleet) advance(r *record) (plan.Answer, error) {
 }
 
 // match makes the plan: role by rule, a name and an address that nobody has.
-func (f *Fleet) match(m *Machine) error {
-	p, err := f.plan(m)
+func (f *Fleet) match(r *record) error {
+	m := &r.Machine
+	p, err := f.plan(r)
 	if err != nil {
 		return err
 	}
@@ -149,7 +150,8 @@ func (f *Fleet) match(m *Machine) error {
 
 // plan asks the planner, counting host names until one is free. A machine
 // that had a name keeps it.
-func (f *Fleet) plan(m *Machine) (plan.Plan, error) {
+func (f *Fleet) plan(r *record) (plan.Plan, error) {
+	m := &r.Machine
 	rack := f.rackFor(m)
 	var free *plan.Plan
 	for n := 1; n <= len(f.records)+len(f.conf.Reserved)+1; n++ {
@@ -160,7 +162,7 @@ func (f *Fleet) plan(m *Machine) (plan.Plan, error) {
 		if p.HostName == m.Name {
 			return p, nil
 		}
-		if free == nil && !f.taken(p.HostName, m) {
+		if free == nil && !f.taken(p.HostName, r.Key) {
 			free = &p
 		}
 	}
@@ -170,12 +172,12 @@ func (f *Fleet) plan(m *Machine) (plan.Plan, error) {
 	return *free, nil
 }
 
-func (f *Fleet) taken(name string, by *Machine) bool {
+func (f *Fleet) taken(name, by string) bool {
 	if slices.Contains(f.conf.Reserved, name) {
 		return true
 	}
 	for _, r := range f.records {
-		if r.Machine.Name == name && r.Machine.MACs[0] != by.MACs[0] {
+		if r.Machine.Name == name && r.Key != by {
 			return true
 		}
 	}
@@ -199,14 +201,15 @@ func (f *Fleet) rackFor(m *Machine) *plan.Rack {
 }
 
 // checks is what can be told from here before the disk is touched.
-func (f *Fleet) checks(m *Machine) []Check {
+func (f *Fleet) checks(own *record) []Check {
+	m := &own.Machine
 	list := []Check{{Name: "one DHCP server", OK: true}, {Name: "own address", OK: true}, {Name: "own tenant NIC", OK: true}}
 	if rogue := f.otherServer(); rogue.IsValid() {
 		list[0] = Check{Name: list[0].Name, Why: fmt.Sprintf("another DHCP server, %s, answers on this network; switch it off", rogue)}
 	}
 	for _, r := range f.records {
 		o := &r.Machine
-		if o.ID == m.ID {
+		if r.Key == own.Key {
 			continue
 		}
 		if o.Address == m.Address && o.Name != "" {
