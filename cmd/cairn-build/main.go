@@ -1,0 +1,27 @@
+// Command cairn-build makes what Cairn ships, on a build host: the release of
+// the system image, the ISO, and the guest images for trying a cloud.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/alecthomas/kong"
+
+	imagebuilder "github.com/cairn-cloud/cairn/image-builder"
+)
+
+type commands struct {
+	Image imagebuilder.Command `cmd:"" help:"Build the system image: out/release."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	k := kong.Parse(&commands{}, kong.Name("cairn-build"),
+		kong.Description("Builds what Cairn ships."), kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	k.FatalIfErrorf(k.Run(log))
+}

@@ -1,0 +1,31 @@
+package rootfs
+
+import (
+	"embed"
+	"io/fs"
+
+	"github.com/cairn-cloud/cairn/image-builder/tool"
+)
+
+// sources is this package itself. What it does is an input of the tree, so a
+// change here makes a new one.
+//
+//go:embed *.go
+var sources embed.FS
+
+// TreeKey digests everything that decides about a tree.
+func TreeKey(o Options) (string, error) {
+	code, err := fs.Glob(sources, "*.go")
+	if err != nil {
+		return "", err
+	}
+	inputs := []any{o.Recipe, o.Repository.Digest, o.Kernel.Package, databaseOptions()}
+	for _, name := range code {
+		raw, err := sources.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		inputs = append(inputs, raw)
+	}
+	return tool.Key(inputs...)
+}
