@@ -32,32 +32,36 @@ func openTrust(c *Config, rack *plan.Rack, log *slog.Logger) (*trust, error) {
 	if err != nil {
 		return nil, err
 	}
+	cert, err := openCertificate(c, ca)
+	if err != nil {
+		return nil, fmt.Errorf("own certificate: %w", err)
+	}
+	// An installer knows the fingerprint of the CA alone: it needs to be shown
+	// the CA's certificate too.
+	cert.Certificate = [][]byte{cert.Certificate[0], ca.Certificate().Raw}
+	return &trust{ca, cert}, nil
+}
+
+// openCertificate reads our certificate, or has one issued.
+func openCertificate(c *Config, ca *pki.CA) (tls.Certificate, error) {
 	if c.Cert != "" {
-		cert, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("own certificate: %w", err)
-		}
-		return &trust{ca, cert}, nil
+		return tls.LoadX509KeyPair(c.Cert, c.Key)
 	}
 	dir := filepath.Join(c.StateDir, "pki", serverName)
 	names, ips := []string{serverName}, []netip.Addr{c.Address}
 	pair, err := pki.LoadPair(dir)
 	if err != nil && !os.IsNotExist(err) {
-		return nil, fmt.Errorf("own certificate: %w", err)
+		return tls.Certificate{}, err
 	}
 	if ca.Renew(pair, names, ips) {
 		if pair, err = ca.IssuePeer(names, ips); err != nil {
-			return nil, fmt.Errorf("own certificate: %w", err)
+			return tls.Certificate{}, err
 		}
 		if err := pair.Save(dir); err != nil {
-			return nil, fmt.Errorf("own certificate: %w", err)
+			return tls.Certificate{}, err
 		}
 	}
-	cert, err := tls.X509KeyPair(pair.Cert, pair.Key)
-	if err != nil {
-		return nil, fmt.Errorf("own certificate: %w", err)
-	}
-	return &trust{ca, cert}, nil
+	return tls.X509KeyPair(pair.Cert, pair.Key)
 }
 
 func openCA(c *Config, rack *plan.Rack, log *slog.Logger) (*pki.CA, error) {
