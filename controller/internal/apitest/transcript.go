@@ -26,7 +26,7 @@ import (
 //	GET /os-keypairs/$id
 //
 // Paths are below prefix. The answer must have at least the members that the
-// transcript has; "*" is any value, "$name" keeps the value and must be the
+// transcript has; "*" is any value (inside a text: any part of it), "$name" keeps the value and must be the
 // same one the next time, "!" means that the member is absent. A list must
 // have as many entries. Header: value lines after a status are answers'
 // headers. A body may go on in lines that begin with a blank.
@@ -244,8 +244,9 @@ func (p *player) matchText(path, want string, got any) string {
 		}
 		want = p.vars[name]
 	}
-	if prefix, ok := strings.CutSuffix(want, "*"); ok {
-		if s, isText := got.(string); isText && strings.HasPrefix(s, prefix) {
+	if before, after, ok := strings.Cut(want, "*"); ok {
+		s, isText := got.(string)
+		if isText && len(s) >= len(before)+len(after) && strings.HasPrefix(s, before) && strings.HasSuffix(s, after) {
 			return ""
 		}
 	}
