@@ -1,0 +1,122 @@
+package machine
+
+import (
+	"fmt"
+	"strings"
+)
+
+// arguments is QEMU's command line. Descriptors 3 and 4 are the control and
+// the serial line, those of NICs follow.
+func (s *Spec) arguments(code string) []string {
+	if s.Gateway != nil {
+		return []string{
+			"-name", s.Name, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "none",
+			"-chardev", "socket,id=control,fd=3", "-mon", "chardev=control,mode=control",
+			"-netdev", s.Gateway.netdev("net0"), "-netdev", "hubport,id=inside,hubid=0,netdev=net0",
+			"-netdev", "stream,id=net1,server=off,addr.type=fd,addr.str=5", "-netdev", "hubport,id=outside,hubid=0,netdev=net1",
+		}
+	}
+	args := []string{
+		"-name", s.Name,
+		"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none",
+		"-machine", "q35,hpet=off,usb=off,vmport=off,smm=off,graphics=off,dump-guest-core=off",
+		"-accel", fmt.Sprintf("tcg,thread=multi,tb-size=%d", orDefault(s.CacheMiB, 256)),
+		"-cpu", orDefault(s.CPU, DefaultCPU),
+		"-smp", fmt.Sprint(s.CPUs), "-m", fmt.Sprint(s.MemoryMiB),
+		"-rtc", "base=utc", "-boot", "strict=on",
+		"-chardev", "socket,id=control,fd=3", "-mon", "chardev=control,mode=control",
+		"-chardev", "socket,id=serial,fd=4", "-serial", "chardev:serial",
+		"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",
+	}
+	if s.UUID != "" {
+		args = append(args, "-smbios", fmt.Sprintf("type=1,manufacturer=Cairn,product=Virtual rack,serial=%s,uuid=%s", s.Serial, s.UUID))
+	}
+	args = append(args, s.firmware(code)...)
+	args = append(args, s.drives()...)
+	return append(args, s.cards()...)
+}
+
+// varsFile is the machine's own copy of the firmware's variables.
+const varsFile = "firmware-vars.fd"
+
+func (s *Spec) firmware(code string) []string {
+	var args []string
+	if s.Firmware == UEFI {
+		args = append(args,
+			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+code,
+			"-drive", "if=pflash,unit=1,format=raw,file="+varsFile,
+			"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no")
+	}
+	if s.Kernel != "" {
+		args = append(args, "-kernel", s.Kernel, "-initrd", s.Initrd, "-append", s.Append)
+	}
+	return args
+}
+
+// drives are the disks and CD-ROMs. A disk of the lab need not survive a
+// crash of this host, so nothing waits for it to be flushed.
+func (s *Spec) drives() []string {
+	var args []string
+	for i, d := range s.Disks {
+		args = append(args,
+			"-object", fmt.Sprintf("iothread,id=io%d", i),
+			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap,file=%s", i, comma(d.File)),
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,iothread=io%d,serial=%s%s", i, i, d.Serial, bootIndex(d.BootIndex)))
+	}
+	for i, c := range s.CDROMs {
+		args = append(args,
+			"-drive", fmt.Sprintf("if=none,id=cd%d,format=raw,media=cdrom,readonly=on,file=%s", i, comma(c.File)),
+			"-device", fmt.Sprintf("ide-cd,drive=cd%d,bus=ide.%d%s", i, i, bootIndex(c.BootIndex)))
+	}
+	return args
+}
+
+func (s *Spec) cards() []string {
+	var args []string
+	fd := 5
+	for i, n := range s.NICs {
+		if n.Port != nil {
+			args = append(args, "-netdev", fmt.Sprintf("stream,id=net%d,server=off,addr.type=fd,addr.str=%d", i, fd))
+			fd++
+		} else {
+			args = append(args, "-netdev", n.User.netdev(fmt.Sprintf("net%d", i)))
+		}
+		rom := ""
+		if n.BootIndex == 0 {
+			rom = ",romfile="
+		}
+		args = append(args, "-device", fmt.Sprintf("virtio-net-pci,netdev=net%d,mac=%s%s%s", i, n.MAC, rom, bootIndex(n.BootIndex)))
+	}
+	return args
+}
+
+// netdev is the network as an argument of -netdev.
+func (u *User) netdev(id string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "user,id=%s,restrict=on,ipv6=off", id)
+	if u.Network.IsValid() {
+		fmt.Fprintf(&b, ",net=%s", u.Network)
+	}
+	for _, f := range u.Forwards {
+		fmt.Fprintf(&b, ",hostfwd=%s", f)
+	}
+	return b.String()
+}
+
+func bootIndex(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return fmt.Sprintf(",bootindex=%d", i)
+}
+
+// comma doubles commas, which separate QEMU's options.
+func comma(file string) string { return strings.ReplaceAll(file, ",", ",,") }
+
+func orDefault[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}

@@ -1,0 +1,68 @@
+package machine
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cairn-cloud/cairn/qa/lab/fabric"
+)
+
+func TestDrivesAndCards(t *testing.T) {
+	s := Spec{
+		Disks:  []Disk{{File: "disk0.img", Serial: "d0", BootIndex: 2}},
+		CDROMs: []CDROM{{File: "/a,b.iso", BootIndex: 3}, {File: "conf.iso"}},
+		NICs: []NIC{
+			{MAC: "52:54:00:00:00:01", Port: &fabric.Port{}, BootIndex: 1},
+			{MAC: "52:54:00:00:00:02", User: &User{Forwards: []Forward{{From: 8443, To: 443}}}},
+			{MAC: "52:54:00:00:00:03", Port: &fabric.Port{}},
+		},
+	}
+	want := []string{
+		"-object", "iothread,id=io0",
+		"-drive", "if=none,id=disk0,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap,file=disk0.img",
+		"-device", "virtio-blk-pci,drive=disk0,iothread=io0,serial=d0,bootindex=2",
+		"-drive", "if=none,id=cd0,format=raw,media=cdrom,readonly=on,file=/a,,b.iso",
+		"-device", "ide-cd,drive=cd0,bus=ide.0,bootindex=3",
+		"-drive", "if=none,id=cd1,format=raw,media=cdrom,readonly=on,file=conf.iso",
+		"-device", "ide-cd,drive=cd1,bus=ide.1",
+		"-netdev", "stream,id=net0,server=off,addr.type=fd,addr.str=5",
+		"-device", "virtio-net-pci,netdev=net0,mac=52:54:00:00:00:01,bootindex=1",
+		"-netdev", "user,id=net1,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:8443-:443",
+		"-device", "virtio-net-pci,netdev=net1,mac=52:54:00:00:00:02,romfile=",
+		"-netdev", "stream,id=net2,server=off,addr.type=fd,addr.str=6",
+		"-device", "virtio-net-pci,netdev=net2,mac=52:54:00:00:00:03,romfile=",
+	}
+	if d := cmp.Diff(want, append(s.drives(), s.cards()...)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestForward(t *testing.T) {
+	f := Forward{From: 2222, To: 22, Address: netip.MustParseAddr("10.20.0.11")}
+	if got := f.String(); got != "tcp:127.0.0.1:2222-10.20.0.11:22" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestSpecIsChecked(t *testing.T) {
+	good := Spec{Name: "a", Dir: "d", CPUs: 1, MemoryMiB: 64, Firmware: BIOS}
+	if err := good.check(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*Spec){
+		"machine: name or dir is empty":                                            func(s *Spec) { s.Dir = "" },
+		"machine a: 0 CPUs; allowed: 1 or more":                                    func(s *Spec) { s.CPUs = 0 },
+		"machine a: 1 MiB of memory; allowed: 64 or more":                          func(s *Spec) { s.MemoryMiB = 1 },
+		`machine a: firmware "coreboot"; allowed: bios, uefi`:                      func(s *Spec) { s.Firmware = "coreboot" },
+		"machine a: a gateway has one NIC, in a switch port":                       func(s *Spec) { s.Gateway = &User{} },
+		"machine a: NIC x needs a switch port or a user-mode network, one of them": func(s *Spec) { s.NICs = []NIC{{MAC: "x"}} },
+	} {
+		s := good
+		change(&s)
+		if err := s.check(); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
