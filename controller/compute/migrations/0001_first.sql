@@ -32,11 +32,12 @@ CREATE TABLE servers (
   project_id     VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   user_id        VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   name           VARCHAR(255) NOT NULL,
+  description    VARCHAR(255) NULL,
   host_name      VARCHAR(63) NOT NULL,
   reservation_id VARCHAR(32) NOT NULL,
   launch_index   INT NOT NULL DEFAULT 0,
   image_id       CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  flavor         TEXT NOT NULL,
+  flavor_id      VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   guest          TEXT NOT NULL,
   vcpus          INT NOT NULL,
   ram            INT NOT NULL,
@@ -64,13 +65,6 @@ CREATE TABLE servers (
   KEY project (project_id),
   KEY node (node_id),
   KEY task (task_state)
-);
-
-CREATE TABLE outbox (
-  server_id  CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
-  node_id    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  generation BIGINT NOT NULL,
-  queued_at  DATETIME(6) NOT NULL
 );
 
 CREATE TABLE disabled_hosts (

@@ -115,3 +115,9 @@ CREATE TABLE port_groups (
   CONSTRAINT member_port FOREIGN KEY (port_id) REFERENCES ports (id) ON DELETE CASCADE,
   CONSTRAINT member_group FOREIGN KEY (group_id) REFERENCES security_groups (id)
 );
+
+CREATE TABLE locks (
+  name VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY
+);
+
+INSERT INTO locks (name) VALUES ('vlan');
