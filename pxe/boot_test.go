@@ -3,12 +3,9 @@ package pxe
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -127,18 +124,20 @@ func call(t *testing.T, c *http.Client, method, url, ticket string, in, out any)
 }
 
 // pinned trusts the CA with the fingerprint of the kernel line alone, the way
-// the installer does.
+// the installer does: that CA, and a certificate of it for a deployer.
 func pinned(fingerprint string) *tls.Config {
 	return &tls.Config{
-		InsecureSkipVerify: true, // the chain is checked below, against the pin
-		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
-			for _, der := range raw {
-				sum := sha256.Sum256(der)
-				if "sha256:"+hex.EncodeToString(sum[:]) == fingerprint {
-					return nil
+		MinVersion:         tls.VersionTLS13,
+		InsecureSkipVerify: true, // checked below instead
+		VerifyConnection: func(s tls.ConnectionState) error {
+			roots := x509.NewCertPool()
+			for _, c := range s.PeerCertificates {
+				if pki.Fingerprint(c) == fingerprint {
+					roots.AddCert(c)
 				}
 			}
-			return errors.New("the pinned CA is not in the chain")
+			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: serverName})
+			return err
 		},
 	}
 }
@@ -230,6 +229,7 @@ func machineInventory(s *station) plan.Inventory {
 // operatorList asks as an operator does, with a certificate of the CA.
 func operatorList(t *testing.T, s *station, state string) []fleet.Machine {
 	t.Helper()
+	s.address(t, netip.MustParsePrefix("10.20.0.99/24"))
 	ca, err := pki.OpenCA(filepath.Join(state, "pki"))
 	must(t, err)
 	pair, err := ca.IssueService("operator")

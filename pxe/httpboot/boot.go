@@ -104,7 +104,17 @@ func (b booter) loader(w http.ResponseWriter, r *http.Request) {
 func (b booter) image(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	b.Fleet.Fetched(client(r), name)
+	started := time.Now()
 	err := b.Release.serve(w, r, name)
+	if err == nil {
+		level := slog.LevelInfo
+		if r.Header.Get("Range") != "" {
+			level = slog.LevelDebug // one of very many
+		}
+		b.Log.Log(r.Context(), level, "release file served", "file", name, "client", client(r),
+			"range", r.Header.Get("Range"), "took", time.Since(started).Round(time.Millisecond))
+		return
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		http.NotFound(w, r)
 		return
