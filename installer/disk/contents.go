@@ -19,6 +19,7 @@ type Contents struct {
 	Words      []string // for people; empty: blank
 	Installed  string   // id of the Cairn installation
 	Unfinished bool     // it was cut off
+	Stamp      string   // see [Target.WriteStamp]
 }
 
 // Look says what is on a disk of that size. It reads a few MiB.
@@ -94,6 +95,7 @@ func (c *Contents) cairn(r io.ReaderAt, t Table) {
 	if _, err := r.ReadAt(head, a.Start+a.Size-manifest.FooterSize); err == nil && string(head) == Marker {
 		c.Unfinished = len(versions) == 0
 	}
+	c.Stamp = readStamp(r, t.find(plan.LabelBIOS))
 	switch {
 	case c.Unfinished:
 		c.Words = append(c.Words, "an installation of Cairn that was cut off")

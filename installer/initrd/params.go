@@ -66,3 +66,6 @@ func (p Params) All(key string) []string {
 	}
 	return out
 }
+
+// Words are all words, as they are on the line but for quotes.
+func (p Params) Words() []string { return p.words }

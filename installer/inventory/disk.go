@@ -66,7 +66,7 @@ func (h Host) look(d *plan.Disk, name string) {
 	}
 	defer f.Close() //nolint:errcheck // only read
 	c := disk.Look(f, d.Size)
-	d.Contents, d.Installed, d.Unfinished = c.Words, c.Installed, c.Unfinished
+	d.Contents, d.Installed, d.Unfinished, d.Stamp = c.Words, c.Installed, c.Unfinished, c.Stamp
 }
 
 func firstOf(paths ...string) string {

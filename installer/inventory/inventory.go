@@ -43,10 +43,19 @@ func (h Host) Collect(medium, bootMAC string) plan.Inventory {
 	}
 	h.cpu(&inv)
 	inv.MemoryMiB = h.memoryMiB()
-	if inv.Machine == "" && len(inv.NICs) > 0 {
-		inv.Machine = "mac-" + strings.ReplaceAll(inv.NICs[0].MAC, ":", "-")
+	if inv.Machine == "" {
+		inv.Machine = idFromMAC(inv)
 	}
 	return inv
+}
+
+// idFromMAC names a machine whose firmware does not.
+func idFromMAC(inv plan.Inventory) string {
+	mac := inv.BootMAC
+	if mac == "" && len(inv.NICs) > 0 {
+		mac = inv.NICs[0].MAC
+	}
+	return "mac-" + strings.ReplaceAll(mac, ":", "")
 }
 
 func (h Host) dmi(name string) string {

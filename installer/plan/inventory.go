@@ -32,6 +32,9 @@ type Disk struct {
 	// of anybody's and counts as blank.
 	Unfinished bool `json:"unfinished,omitempty"`
 	Medium     bool `json:"medium,omitempty"` // holds what we install from
+	// Stamp names what the installation was made from, where it came from a
+	// medium; see disk.WriteStamp.
+	Stamp string `json:"stamp,omitempty"`
 }
 
 // A NIC is one physical Ethernet device.

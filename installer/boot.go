@@ -1,0 +1,119 @@
+package installer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cairn-cloud/cairn/installer/initrd"
+	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/installer/slot"
+	"github.com/cairn-cloud/cairn/node/spec"
+)
+
+// Where the first process puts things together.
+const (
+	sysroot = "/sysroot"
+	scratch = "/run/cairn"
+)
+
+// devicePatience is how long no new device may appear before one that is
+// missing counts as absent.
+const devicePatience = 15 * time.Second
+
+// boot finds the installation and hands over to its init. It returns only on
+// failure.
+func (m *machine) boot(ctx context.Context) error {
+	return m.bootDisk(ctx, m.params.Get(plan.ParamDisk))
+}
+
+// bootDisk boots the disk that named says (a path or an id), or the only one
+// with an installation where it is empty.
+func (m *machine) bootDisk(ctx context.Context, named string) error {
+	m.doing = "looking for an installed disk"
+	keys, err := slot.ReadKeys(slot.KeysFile)
+	if err != nil {
+		return err
+	}
+	in, err := m.installation(ctx, named)
+	if err != nil {
+		return err
+	}
+	m.doing = "booting " + in.Disk
+	s, err := in.Choose(m.params.Get(plan.ParamSlot), keys)
+	if err != nil {
+		return err
+	}
+	m.log.Info("slot chosen", "disk", in.Disk, "slot", s.Label, "version", s.Manifest.Version)
+	m.console.Printf("cairn: booting version %s from %s of %s", s.Manifest.Version, s.Label, in.Disk)
+	root, err := slot.Open(sysroot, s.Device, s.Manifest.Verity)
+	if err != nil {
+		return err
+	}
+	if err := root.MountVar(in.Parts[plan.LabelData]); err != nil {
+		return err
+	}
+	node, err := readNode(sysroot)
+	if err != nil {
+		return err
+	}
+	if err := root.MountVolatile(filepath.Join(scratch, "etc")); err != nil {
+		return err
+	}
+	m.doing = "configuring " + node.Name
+	if m.hooks.Render != nil {
+		// A machine that is not quite right can still be reached and audited.
+		if err := m.hooks.Render(ctx, sysroot, node, m.log); err != nil {
+			m.log.Error("configuration", "error", err)
+			m.console.Printf("cairn: %s is not configured as it should be:\n%v", node.Name, err)
+		}
+	}
+	m.doing = "starting the system of " + in.Disk
+	return initrd.SwitchRoot(sysroot, []string{"/sbin/init"}, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=linux"})
+}
+
+// installation waits for the disk and picks it.
+func (m *machine) installation(ctx context.Context, named string) (slot.Installation, error) {
+	var found []slot.Installation
+	var picked slot.Installation
+	var err error
+	waitErr := m.modules.WaitDevices(ctx, devicePatience, func() bool {
+		if found, err = slot.Host().Find(); err != nil || len(found) == 0 {
+			return false
+		}
+		picked, err = slot.Pick(found, named)
+		return named == "" || err == nil
+	}, func(d time.Duration) {
+		m.console.Printf("cairn: waiting for the installed disk, for %s so far", d.Round(time.Second))
+	})
+	switch {
+	case err != nil:
+		return picked, err
+	case waitErr != nil && len(found) == 0:
+		return picked, fmt.Errorf("%w (%w)", slot.ErrNone, waitErr)
+	default:
+		return picked, waitErr
+	}
+}
+
+// readNode reads the node manifest of the system under root.
+func readNode(root string) (spec.Node, error) {
+	var n spec.Node
+	b, err := os.ReadFile(filepath.Join(root, spec.NodeFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return n, &plan.Refusal{Reason: "the disk has no node manifest (" + spec.NodeFile + "): its installation was not finished",
+			Remedy: "Install this machine again"}
+	}
+	if err != nil {
+		return n, fmt.Errorf("node manifest: %w", err)
+	}
+	if err := json.Unmarshal(b, &n); err != nil {
+		return n, fmt.Errorf("node manifest: %w", err)
+	}
+	return n, n.Check()
+}

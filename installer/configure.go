@@ -1,0 +1,126 @@
+package installer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/cairn-cloud/cairn/image-builder/manifest"
+	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/installer/slot"
+	"github.com/cairn-cloud/cairn/node/spec"
+)
+
+// factoryVar is what the image has for /var of a new machine.
+const factoryVar = "usr/share/factory/var"
+
+// configure opens the slot that was written, makes the data partition with
+// the image's own tools, and gives the machine its identity.
+func (j *job) configure(ctx context.Context) (err error) {
+	j.phases.begin(phaseConfigure, "data partition")
+	devices, err := j.partitions(ctx)
+	if err != nil {
+		return err
+	}
+	root, err := slot.Open(sysroot, devices[plan.LabelSlotA], j.release.Manifest.Verity)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	if err := makeData(ctx, root, devices[plan.LabelData]); err != nil {
+		return err
+	}
+	if err := root.MountVar(devices[plan.LabelData]); err != nil {
+		return err
+	}
+	if err := copyTree(filepath.Join(root.Dir, factoryVar), filepath.Join(root.Dir, "var")); err != nil {
+		return err
+	}
+	j.phases.begin(phaseEnrol, j.plan.HostName)
+	id, err := j.from.Identity(ctx, j.plan)
+	if err != nil {
+		return err
+	}
+	if err := id.write(root.Dir); err != nil {
+		return err
+	}
+	if slices.Contains(j.plan.Roles, spec.RoleController) {
+		return j.keepRelease(ctx, filepath.Join(root.Dir, spec.StateDir, "release"))
+	}
+	return nil
+}
+
+// partitions waits until the kernel shows the new partitions.
+func (j *job) partitions(ctx context.Context) (map[string]string, error) {
+	const patience = 20 * time.Second
+	for end := time.Now().Add(patience); ; {
+		found, err := slot.Host().Find()
+		if err != nil {
+			return nil, err
+		}
+		for _, in := range found {
+			if in.Disk == j.plan.Disk.Path {
+				return in.Parts, nil
+			}
+		}
+		if time.Now().After(end) {
+			return nil, fmt.Errorf("the new partitions of %s do not appear", j.plan.Disk.Path)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// makeData makes the file system of the data partition with the image's mkfs.
+func makeData(ctx context.Context, root *slot.Root, device string) error {
+	if err := root.Bind("/dev"); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "/usr/sbin/mkfs.ext4", "-q", "-F", "-L", plan.LabelData, "-E", "lazy_itable_init=1,lazy_journal_init=1", device)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root.Dir}
+	cmd.Dir = "/"
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin"}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("make the file system of %s: %w: %s", device, err, bytes.TrimSpace(out.Bytes()))
+	}
+	return nil
+}
+
+// keepRelease keeps what a controller serves to other machines, but for the
+// root, which it reads from its own slot.
+func (j *job) keepRelease(ctx context.Context, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("keep the release: %w", err)
+	}
+	keep := func(name string, b []byte) error {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			return fmt.Errorf("keep the release: %w", err)
+		}
+		return nil
+	}
+	for _, name := range []string{manifest.ESP, manifest.BootCode, manifest.BIOSBoot, manifest.Kernel, manifest.Initramfs} {
+		b, err := j.release.File(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := keep(name, b); err != nil {
+			return err
+		}
+	}
+	if err := keep(manifest.Name, j.release.Raw); err != nil {
+		return err
+	}
+	return keep(manifest.SignatureName, j.release.Signature)
+}
