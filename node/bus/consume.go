@@ -47,7 +47,7 @@ func consumeOnce(ctx context.Context, l *link, queue string, take func(context.C
 	if err := ch.Qos(prefetch, 0, false); err != nil {
 		return fmt.Errorf("broker: bound the messages ahead: %w", err)
 	}
-	in, err := ch.ConsumeWithContext(ctx, queue, "", false, false, false, false, nil)
+	in, err := ch.Consume(queue, "", false, false, false, false, nil)
 	if err != nil {
 		return fmt.Errorf("broker: read queue %s: %w", queue, err)
 	}
