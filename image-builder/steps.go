@@ -105,8 +105,8 @@ func (b *build) initramfs(ctx context.Context) error {
 // bootFiles makes the EFI system partition and GRUB's stages.
 func (b *build) bootFiles(ctx context.Context) error {
 	efi := filepath.Join(b.cache, "BOOTX64.EFI")
-	menu := bootdisk.Menu("Cairn", "", bootdisk.KernelLine, 1)
-	if err := bootdisk.EFILoader(ctx, efi, "/grub"); err != nil {
+	menu := bootdisk.Menu("", 1, bootdisk.Entry{Title: "Cairn", Line: bootdisk.KernelLine})
+	if err := bootdisk.EFILoader(ctx, efi, "/grub", ""); err != nil {
 		return err
 	}
 	if err := bootdisk.BIOS(ctx, b.file(manifest.BootCode), b.file(manifest.BIOSBoot)); err != nil {

@@ -11,10 +11,12 @@ import (
 	"github.com/alecthomas/kong"
 
 	imagebuilder "github.com/cairn-cloud/cairn/image-builder"
+	"github.com/cairn-cloud/cairn/iso"
 )
 
 type commands struct {
 	Image imagebuilder.Command `cmd:"" help:"Build the system image: out/release."`
+	ISO   iso.Command          `cmd:"" name:"iso" help:"Build the installation medium from the release: out/cairn.iso."`
 }
 
 func main() {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cairn-cloud/cairn/image-builder/tool"
@@ -42,61 +43,93 @@ const grubDir = "/usr/lib/grub"
 // modules are in both loaders: nothing is loaded at boot time.
 var modules = []string{
 	"normal", "linux", "echo", "test", "part_gpt", "part_msdos", "fat", "iso9660",
-	"search", "search_label", "search_fs_file", "serial", "terminal", "all_video", "gfxterm", "configfile", "smbios", "regexp", "minicmd", "sleep", "reboot", "halt",
+	"search", "search_label", "search_fs_file", "serial", "terminal", "all_video", "configfile",
+	"smbios", "regexp", "minicmd", "reboot", "halt",
 }
 
-// Menu is GRUB's configuration for one entry.
+// An Entry of GRUB's menu starts the kernel with a line of its own.
+type Entry struct {
+	Title string
+	Line  string
+}
+
+// Menu is GRUB's configuration. Kernel and initramfs are in the directory
+// path of the volume that it is read from; the first entry is taken after
+// timeout seconds.
 //
 // A machine can carry more of the kernel line in its SMBIOS OEM strings
 // (type 11), in one that begins with "cairn:". That is how a virtual rack
 // tells kernels that they run in a slow emulator, without another image.
-func Menu(title, path, line string, timeout int) string {
-	return fmt.Sprintf(`if serial --unit=0 --speed=115200; then
+func Menu(path string, timeout int, entries ...Entry) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `if serial --unit=0 --speed=115200; then
   terminal_input console serial
   terminal_output console serial
 fi
 set timeout=%d
 set default=0
 set more=
-for i in 1 2 3 4; do
-  set oem=
-  smbios --type 11 --get-string 4 --set oem
+set oem=
+if smbios --type 11 --get-string 5 --set oem; then
   if regexp --set=1:more '^cairn:(.*)$' "$oem"; then true; fi
-done
-menuentry '%s' {
-  linux %s/vmlinuz %s $more
-  initrd %s/initramfs
-}
-menuentry 'Restart' {
-  reboot
-}
-`, timeout, title, path, line, path)
+fi
+`, timeout)
+	for _, e := range entries {
+		fmt.Fprintf(&b, "menuentry '%s' {\n  linux %s/vmlinuz %s $more\n  initrd %s/initramfs\n}\n", e.Title, path, e.Line, path)
+	}
+	b.WriteString("menuentry 'Restart' {\n  reboot\n}\n")
+	return b.String()
 }
 
 // epochEnv fixes the time of files and of file systems.
 func epochEnv(epoch int64) []string { return []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch)} }
 
 // EFILoader writes GRUB for UEFI machines to out. It reads
-// PREFIX/grub.cfg of the volume that it was started from.
-func EFILoader(ctx context.Context, out, prefix string) error {
-	args := []string{"-O", "x86_64-efi", "-d", filepath.Join(grubDir, "x86_64-efi"), "-p", prefix, "-o", out}
-	_, err := tool.Run(ctx, tool.Cmd{Name: "grub-mkimage", Args: append(append(args, modules...), "efi_gop", "efi_uga")})
+// PREFIX/grub.cfg of the volume that it was started from, unless the script
+// early says otherwise.
+func EFILoader(ctx context.Context, out, prefix, early string) error {
+	return mkimage(ctx, image{"x86_64-efi", out, prefix, early, []string{"efi_gop", "efi_uga"}})
+}
+
+// CDLoader writes GRUB for machines with a BIOS that start from a CD, or from
+// a disk that holds the image of one.
+func CDLoader(ctx context.Context, out, prefix, early string) error {
+	return mkimage(ctx, image{"i386-pc-eltorito", out, prefix, early, []string{"biosdisk"}})
+}
+
+// An image is what grub-mkimage makes.
+type image struct {
+	format, out, prefix, early string
+	modules                    []string
+}
+
+func mkimage(ctx context.Context, i image) error {
+	dir := filepath.Join(grubDir, strings.TrimSuffix(i.format, "-eltorito"))
+	args := []string{"-O", i.format, "-d", dir, "-p", i.prefix, "-o", i.out}
+	if i.early != "" {
+		config := i.out + ".cfg"
+		if err := os.WriteFile(config, []byte(i.early), 0o644); err != nil {
+			return fmt.Errorf("grub: %w", err)
+		}
+		defer os.Remove(config) //nolint:errcheck // scratch
+		args = append(args, "-c", config)
+	}
+	_, err := tool.Run(ctx, tool.Cmd{Name: "grub-mkimage", Args: append(append(args, modules...), i.modules...)})
 	return err
 }
 
 // BIOS writes boot.img and core.img for the layout of an installed disk, each
 // patched with the sector where the next stage is.
 func BIOS(ctx context.Context, bootImg, coreImg string) error {
-	dir := filepath.Join(grubDir, "i386-pc")
-	args := []string{"-O", "i386-pc", "-d", dir, "-p", fmt.Sprintf("(,gpt%d)/grub", espNumber), "-o", coreImg}
-	if _, err := tool.Run(ctx, tool.Cmd{Name: "grub-mkimage", Args: append(append(args, modules...), "biosdisk")}); err != nil {
+	prefix := fmt.Sprintf("(,gpt%d)/grub", espNumber)
+	if err := mkimage(ctx, image{"i386-pc", coreImg, prefix, "", []string{"biosdisk"}}); err != nil {
 		return err
 	}
 	core, err := os.ReadFile(coreImg)
 	if err != nil {
 		return fmt.Errorf("core.img: %w", err)
 	}
-	boot, err := os.ReadFile(filepath.Join(dir, "boot.img"))
+	boot, err := os.ReadFile(filepath.Join(grubDir, "i386-pc/boot.img"))
 	if err != nil {
 		return fmt.Errorf("boot.img: %w", err)
 	}
@@ -131,28 +164,45 @@ type File struct {
 // ESP writes the used head of the EFI system partition to out: what is behind
 // it stays as it is on the disk, the volume does not refer to it.
 func ESP(ctx context.Context, out string, epoch int64, files []File) error {
-	if err := os.RemoveAll(out); err != nil {
-		return fmt.Errorf("esp: %w", err)
-	}
-	f, err := os.Create(out)
-	if err != nil {
-		return fmt.Errorf("esp: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("esp: %w", err)
-	}
-	if err := os.Truncate(out, ESPSize); err != nil {
-		return fmt.Errorf("esp: %w", err)
-	}
-	if _, err := tool.Run(ctx, tool.Cmd{Name: "mkfs.fat", Env: epochEnv(epoch), Args: []string{
-		"-F", "32", "-s", fmt.Sprint(espCluster / 512), "-i", espVolume, "-n", "CAIRN-ESP", "--invariant", out,
-	}}); err != nil {
-		return err
-	}
-	if err := copyFiles(ctx, out, epoch, files); err != nil {
+	if err := fat(ctx, volume{out, ESPSize, []string{"-F", "32", "-s", fmt.Sprint(espCluster / 512), "-n", "CAIRN-ESP"}, epoch}, files); err != nil {
 		return err
 	}
 	return cut(out)
+}
+
+// SmallESP writes a FAT volume that is just large enough for a loader: the
+// EFI part of a CD.
+func SmallESP(ctx context.Context, out string, epoch int64, files []File) error {
+	size := int64(512 << 10)
+	for _, f := range files {
+		size += int64(len(f.Content)+4095) / 4096 * 4096
+	}
+	return fat(ctx, volume{out, size, []string{"-F", "12", "-s", "4", "-n", "CAIRN-EFI"}, epoch}, files)
+}
+
+// A volume is a FAT file system in a file.
+type volume struct {
+	out   string
+	size  int64
+	args  []string
+	epoch int64
+}
+
+func fat(ctx context.Context, v volume, files []File) error {
+	if err := os.RemoveAll(v.out); err != nil {
+		return fmt.Errorf("esp: %w", err)
+	}
+	if err := os.WriteFile(v.out, nil, 0o644); err != nil {
+		return fmt.Errorf("esp: %w", err)
+	}
+	if err := os.Truncate(v.out, v.size); err != nil {
+		return fmt.Errorf("esp: %w", err)
+	}
+	args := append(v.args, "-i", espVolume, "--invariant", v.out)
+	if _, err := tool.Run(ctx, tool.Cmd{Name: "mkfs.fat", Env: epochEnv(v.epoch), Args: args}); err != nil {
+		return err
+	}
+	return copyFiles(ctx, v.out, v.epoch, files)
 }
 
 // copyFiles makes the directories and copies the files with mtools.

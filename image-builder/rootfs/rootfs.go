@@ -45,7 +45,7 @@ func Tree(ctx context.Context, dir string, o Options) error {
 		return err
 	}
 	for _, step := range []func(context.Context, string, Options) error{
-		database, modules, units, trim, factory,
+		database, modules, units, inventory, trim, factory,
 	} {
 		if err := step(ctx, dir, o); err != nil {
 			return err
@@ -94,6 +94,19 @@ func trim(_ context.Context, dir string, o Options) error {
 	return os.Chmod(filepath.Join(dir, "tmp"), 0o777|os.ModeSticky)
 }
 
+// inventory keeps dpkg's list of what is installed, as data.
+func inventory(_ context.Context, dir string, _ Options) error {
+	raw, err := os.ReadFile(filepath.Join(dir, "var/lib/dpkg/status"))
+	if err != nil {
+		return fmt.Errorf("inventory: %w", err)
+	}
+	share := filepath.Join(dir, "usr/share/cairn")
+	if err := os.MkdirAll(share, 0o755); err != nil {
+		return fmt.Errorf("inventory: %w", err)
+	}
+	return os.WriteFile(filepath.Join(share, "dpkg-status"), raw, 0o644)
+}
+
 // remove removes what a pattern names, with everything below it.
 func remove(dir, pattern string) error {
 	found, err := filepath.Glob(filepath.Join(dir, pattern))
@@ -120,7 +133,15 @@ func removeFiles(dir string) error {
 
 // factory moves /var to where the installer copies it from. The image keeps
 // an empty one as mount point.
+//
+// The marks in /etc and /var say that both belong to this /usr: without them
+// systemd would build its hardware database and others anew at every boot.
 func factory(_ context.Context, dir string, _ Options) error {
+	for _, d := range []string{"etc", "var"} {
+		if err := os.WriteFile(filepath.Join(dir, d, ".updated"), nil, 0o644); err != nil {
+			return fmt.Errorf("factory: %w", err)
+		}
+	}
 	share := filepath.Join(dir, "usr/share/factory")
 	if err := os.MkdirAll(share, 0o755); err != nil {
 		return fmt.Errorf("factory: %w", err)

@@ -33,6 +33,10 @@ func units(ctx context.Context, dir string, o Options) error {
 	if _, err := tool.Run(ctx, tool.Cmd{Name: "chroot", Args: []string{dir, "systemctl", "preset-all"}}); err != nil {
 		return err
 	}
+	// Waiting for the network is for a control to decide on.
+	if err := remove(etc, "network-online.target.wants"); err != nil {
+		return err
+	}
 	for _, u := range o.Recipe.Masked {
 		link := filepath.Join(etc, u)
 		if err := os.RemoveAll(link); err != nil {
