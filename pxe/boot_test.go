@@ -185,6 +185,29 @@ func TestMachineBootsInstallsAndStaysInstalled(t *testing.T) {
 		t.Errorf("got a kernel of %d bytes, want %d", len(got), len(kernel))
 	}
 
+	c, ticket := s.enrol(t, script)
+	base := "https://10.20.0.11:8443/v1/machines/" + machineID
+	if code, text := call(t, c, "POST", base+"/inventory", ticket, machineInventory(s), nil); code != 401 {
+		t.Errorf("the used ticket: %d %s, want 401", code, text)
+	}
+	s.lease(t, asFirmware(iana.INTEL_X86PC), asIPXE())
+	if again := string(s.get(t, url)); !strings.Contains(again, "sanboot") || strings.Contains(again, plan.ParamTicket) {
+		t.Errorf("the installed machine gets this script:\n%s", again)
+	}
+
+	code, text := call(t, c, "GET", "https://10.20.0.11:8443/v1/machines", ticket, nil, nil)
+	if code != 403 {
+		t.Errorf("the list of machines without a certificate: %d %s, want 403", code, text)
+	}
+	machines := operatorList(t, s, state)
+	if len(machines) != 1 || machines[0].State != fleet.Enrolled || machines[0].Name != "compute1" {
+		t.Errorf("the operator sees %+v, want compute1, enrolled", machines)
+	}
+}
+
+// enrol is what an installer says to the deployer of its script.
+func (s *station) enrol(t *testing.T, script string) (*http.Client, string) {
+	t.Helper()
 	ticket := param(t, script, plan.ParamTicket)
 	c := s.client(pinned(param(t, script, plan.ParamCA)))
 	base := "https://10.20.0.11:8443/v1/machines/" + machineID
@@ -202,22 +225,14 @@ func TestMachineBootsInstallsAndStaysInstalled(t *testing.T) {
 		t.Fatalf("enrol: %d %s", code, text)
 	}
 	must(t, e.Node.Check())
-	if code, text := call(t, c, "POST", base+"/inventory", ticket, machineInventory(s), nil); code != 401 {
-		t.Errorf("the used ticket: %d %s, want 401", code, text)
-	}
-	s.lease(t, asFirmware(iana.INTEL_X86PC), asIPXE())
-	if again := string(s.get(t, url)); !strings.Contains(again, "sanboot") || strings.Contains(again, plan.ParamTicket) {
-		t.Errorf("the installed machine gets this script:\n%s", again)
-	}
+	return c, ticket
+}
 
-	code, text := call(t, c, "GET", "https://10.20.0.11:8443/v1/machines", ticket, nil, nil)
-	if code != 403 {
-		t.Errorf("the list of machines without a certificate: %d %s, want 403", code, text)
-	}
-	machines := operatorList(t, s, state)
-	if len(machines) != 1 || machines[0].State != fleet.Enrolled || machines[0].Name != "compute1" {
-		t.Errorf("the operator sees %+v, want compute1, enrolled", machines)
-	}
+// install goes from power-on to enrolled by the shortest way.
+func (s *station) install(t *testing.T) {
+	t.Helper()
+	url := s.lease(t, asFirmware(iana.INTEL_X86PC), asIPXE()).BootFileName
+	s.enrol(t, string(s.get(t, url+"&uuid="+machineID+"&platform=pcbios")))
 }
 
 func machineInventory(s *station) plan.Inventory {

@@ -1,6 +1,7 @@
 package pxe
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"os/exec"
@@ -16,8 +17,9 @@ import (
 // notices. Firmware in emulation on a busy machine takes minutes.
 const quiet = 10 * time.Minute
 
-// power switches a machine on that boots from the network, until the test ends.
-func power(t *testing.T, br netlink.Link, args ...string) {
+// power switches a machine on that boots from the network, until the test
+// ends. It returns the file that its serial console goes to.
+func power(t *testing.T, br netlink.Link, args ...string) string {
 	t.Helper()
 	qemu, err := exec.LookPath("qemu-system-x86_64")
 	if err != nil {
@@ -48,6 +50,119 @@ func power(t *testing.T, br netlink.Link, args ...string) {
 			t.Logf("serial console:\n%s", b)
 		}
 	})
+	return serial
+}
+
+// printed waits until the machine's disk has said on the serial console that
+// it boots. It gives up when neither machine nor deployer does anything.
+func printed(t *testing.T, serial string, book *logbook, words string) {
+	t.Helper()
+	last, size := time.Now(), 0
+	for {
+		b, err := os.ReadFile(serial)
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte(words)) {
+			return
+		}
+		if now := len(b) + len(book.String()); now != size {
+			last, size = time.Now(), now
+		}
+		if time.Since(last) > quiet {
+			t.Fatalf("nothing happened for %s; waiting for %q on the console", quiet, words)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// onDisk is what the disks of the tests below print.
+const onDisk = "CAIRN BOOTS FROM DISK"
+
+// bootSector is a master boot record that prints onDisk to the first serial
+// port (int 14h, function 1) and halts.
+func bootSector() []byte {
+	code := []byte{
+		0x31, 0xc0, 0x8e, 0xd8, // xor ax,ax; mov ds,ax
+		0xbe, 0x18, 0x7c, // mov si,0x7c18
+		0xac,       // next: lodsb
+		0x84, 0xc0, // test al,al
+		0x74, 0x08, // jz halt
+		0xb4, 0x01, // mov ah,1
+		0x31, 0xd2, // xor dx,dx
+		0xcd, 0x14, // int 14h
+		0xeb, 0xf3, // jmp next
+		0xf4, 0xeb, 0xfd, // halt: hlt; jmp halt
+		0x90,
+	}
+	sector := make([]byte, 512)
+	copy(sector, code)
+	copy(sector[len(code):], onDisk+"\x00")
+	sector[510], sector[511] = 0x55, 0xaa
+	return sector
+}
+
+// installed makes the deployer believe, by the book, that the machine that
+// will be switched on is installed.
+func installed(t *testing.T, br netlink.Link) {
+	t.Helper()
+	s := newStation(t, br, 1)
+	s.install(t)
+	port, err := netlink.LinkByName("port1")
+	must(t, err)
+	must(t, netlink.LinkDel(port))
+}
+
+// TestInstalledBIOSMachineBootsItsDisk boots one from the network.
+func TestInstalledBIOSMachineBootsItsDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("emulates a machine")
+	}
+	if !inNamespace(t) {
+		return
+	}
+	br := wire(t)
+	book, _ := startDeployer(t, []byte("kernel"), nil)
+	installed(t, br)
+	disk := filepath.Join(t.TempDir(), "disk")
+	must(t, os.WriteFile(disk, append(bootSector(), make([]byte, 1<<20)...), 0o600))
+	serial := power(t, br, "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01",
+		"-drive", "if=virtio,format=raw,file="+disk)
+	book.wait(t, quiet, "machine boots", machineID, "firmware=bios", "told=disk")
+	printed(t, serial, book, onDisk)
+}
+
+// TestInstalledUEFIMachineBootsItsDisk does the same where the firmware has to
+// go on to its next boot option.
+func TestInstalledUEFIMachineBootsItsDisk(t *testing.T) {
+	if os.Getenv("CAIRN_LONG") == "" {
+		t.Skip("takes minutes in emulation; CAIRN_LONG=1 runs it")
+	}
+	if !inNamespace(t) {
+		return
+	}
+	br := wire(t)
+	book, _ := startDeployer(t, []byte("kernel"), nil)
+	installed(t, br)
+	esp := t.TempDir() // the firmware's shell runs startup.nsh
+	must(t, os.WriteFile(filepath.Join(esp, "startup.nsh"), []byte("echo "+onDisk+"\r\n"), 0o600))
+	serial := power(t, br, append(firmware(t), "-drive", "if=virtio,format=raw,file=fat:rw:"+esp)...)
+	book.wait(t, quiet, "machine boots", machineID, "firmware=uefi", "told=disk")
+	printed(t, serial, book, onDisk)
+}
+
+// firmware is OVMF, and a NIC that leaves network booting to it.
+func firmware(t *testing.T) []string {
+	t.Helper()
+	const code, vars = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+	store, err := os.ReadFile(vars)
+	if err != nil {
+		t.Skip("OVMF is not installed: ", err)
+	}
+	own := filepath.Join(t.TempDir(), "vars.fd")
+	must(t, os.WriteFile(own, store, 0o600))
+	return []string{"-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01,romfile=",
+		"-drive", "if=pflash,format=raw,readonly=on,file=" + code, "-drive", "if=pflash,format=raw,file=" + own}
 }
 
 // TestSeaBIOSFetchesTheKernel boots a BIOS machine whose ROM is iPXE.
@@ -80,19 +195,11 @@ func TestOVMFFetchesTheKernel(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	const code, vars = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
-	store, err := os.ReadFile(vars)
-	if err != nil {
-		t.Skip("OVMF is not installed: ", err)
-	}
-	own := filepath.Join(t.TempDir(), "vars.fd")
-	must(t, os.WriteFile(own, store, 0o600))
 	br := wire(t)
 	kernel, err := os.ReadFile("/usr/lib/ipxe/ipxe.efi")
 	must(t, err)
 	book, _ := startDeployer(t, kernel, nil)
-	power(t, br, "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01,romfile=",
-		"-drive", "if=pflash,format=raw,readonly=on,file="+code, "-drive", "if=pflash,format=raw,file="+own)
+	power(t, br, firmware(t)...)
 	book.wait(t, quiet, "machine seen", "client=uefi")
 	book.wait(t, quiet, "TFTP file sent", "file=ipxe.efi")
 	book.wait(t, quiet, "machine boots", machineID, "firmware=uefi", "told=install")
