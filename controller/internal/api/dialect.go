@@ -25,6 +25,7 @@ type Dialect struct {
 	Forbid        bool   // what the caller may not see is 403; else it does not exist
 	UpdateMethod  string // PUT or PATCH
 	TimeLayout    string
+	HexIDs        bool // new ids have no hyphens
 	Fields        bool // lists and shows take fields=
 	Bulk          bool // {"networks": [...]} creates several
 
@@ -70,7 +71,7 @@ func IdentityDialect() Dialect {
 		Fault: func(status int, e *cloud.Error) (string, []byte) {
 			return jsonBody(map[string]any{"error": map[string]any{"code": status, "title": http.StatusText(status), "message": e.Message}})
 		},
-		IgnoreUnknown: true, Forbid: true, UpdateMethod: http.MethodPatch, TimeLayout: layoutMicros,
+		IgnoreUnknown: true, Forbid: true, HexIDs: true, UpdateMethod: http.MethodPatch, TimeLayout: layoutMicros,
 		Paging: PageIdentity,
 		Rule: func(policy, name, plural string, op Op) string {
 			switch op {
@@ -193,7 +194,7 @@ func ImageDialect() Dialect {
 // identity's, PATCH, no surprises.
 func ClusterDialect() Dialect {
 	d := IdentityDialect()
-	d.IgnoreUnknown, d.Forbid = false, false
+	d.IgnoreUnknown, d.Forbid, d.HexIDs = false, false, false
 	d.Paging, d.MaxLimit = PageNext, 1000
 	d.Rule = func(policy, name, plural string, op Op) string { return "cluster:" + policy + ":" + string(op) }
 	d.RootStatus = http.StatusOK

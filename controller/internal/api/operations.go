@@ -81,7 +81,7 @@ func (r *compiled[T]) own(c *Call, v reflect.Value) {
 	now := c.service.clock()
 	if key := r.shape.byName[r.Key]; !key.create {
 		id := cloud.NewID()
-		if r.dialect.Forbid { // identity
+		if r.dialect.HexIDs {
 			id = cloud.NewHexID()
 		}
 		setText(v, key, id)

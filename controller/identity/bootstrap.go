@@ -1,0 +1,78 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/store"
+)
+
+// bootstrap makes what every cloud has and leaves what is there alone: the
+// domain Default, the roles, the project admin, and the user admin with a
+// random password that stands in a file only.
+func (s *Service) bootstrap(ctx context.Context) error {
+	return s.db.Transact(ctx, func(tx *store.Tx) error {
+		statements := []struct {
+			query string
+			args  []any
+		}{
+			{"INSERT IGNORE INTO domains (id, name, description, enabled) VALUES (?, 'Default', 'The default domain', TRUE)", []any{DefaultDomain}},
+			{"INSERT IGNORE INTO projects (id, domain_id, parent_id, name, description, enabled) VALUES (?, ?, ?, 'admin', 'Bootstrap project for initializing the cloud.', TRUE)",
+				[]any{cloud.NewHexID(), DefaultDomain, DefaultDomain}},
+		}
+		for _, role := range impliedChain {
+			statements = append(statements, struct {
+				query string
+				args  []any
+			}{"INSERT IGNORE INTO roles (id, name, description) VALUES (?, ?, '')", []any{cloud.NewHexID(), role}})
+		}
+		for _, st := range statements {
+			if _, err := tx.ExecContext(ctx, st.query, st.args...); err != nil {
+				return err
+			}
+		}
+		if err := s.bootstrapAdmin(ctx, tx); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE revision SET n = n + 1 WHERE one = 1")
+		return err
+	})
+}
+
+// bootstrapAdmin makes the user admin, unless it is there. The file is written
+// first: a crash in between leaves a password without a user, and the next
+// start another one.
+func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx) error {
+	admin, err := s.tables.users.In(tx).First(ctx, store.Eq("domain_id", DefaultDomain), store.Eq("name", "admin"))
+	if cloud.IsNotFound(err) {
+		admin, err = s.makeAdmin(ctx, tx)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT IGNORE INTO assignments (actor_kind, actor_id, target_kind, target_id, role_id)
+		SELECT 'user', ?, 'project', p.id, r.id FROM projects p, roles r WHERE p.domain_id = ? AND p.name = 'admin' AND r.name = 'admin'
+		UNION ALL SELECT 'user', ?, 'system', 'all', r.id FROM roles r WHERE r.name = 'admin'`, admin.ID, DefaultDomain, admin.ID)
+	return err
+}
+
+func (s *Service) makeAdmin(ctx context.Context, tx *store.Tx) (*User, error) {
+	password := newPassword()
+	hash, err := s.hashPassword(ctx, password)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.adminPasswordFile), 0o700); err != nil {
+		return nil, fmt.Errorf("password of admin: %w", err)
+	}
+	if err := writeSecret(s.adminPasswordFile, password+"\n"); err != nil {
+		return nil, fmt.Errorf("password of admin: %w", err)
+	}
+	admin := &User{ID: cloud.NewHexID(), Name: "admin", DomainID: DefaultDomain, PasswordHash: hash, Enabled: true, ValidFrom: s.clock().Add(-time.Second)}
+	s.log.Info("identity: made the user admin", "password_file", s.adminPasswordFile)
+	return admin, s.tables.users.In(tx).Insert(ctx, admin)
+}

@@ -1,0 +1,86 @@
+package identity
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/cairn-cloud/cairn/controller/internal/api"
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/policy"
+	"github.com/cairn-cloud/cairn/controller/internal/store"
+)
+
+// A Group is users that get roles together.
+type Group struct {
+	ID          string `json:"id"          db:"id,key"`
+	Name        string `json:"name"        db:"name"        api:"create,update,required,name,max=64,filter,sort"`
+	DomainID    string `json:"domain_id"   db:"domain_id"   api:"create,filter"`
+	Description string `json:"description" db:"description" api:"create,update,max=65535"`
+}
+
+// groups describes /groups and who is in them.
+func (s *Service) groups() api.Resource[Group] {
+	return api.Resource[Group]{
+		Name: "group", Path: "/groups", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
+		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.groups,
+		Creating: func(ctx context.Context, tx *store.Tx, c *api.Call, in *Group) error {
+			if err := s.inDomain(c, &in.DomainID); err != nil {
+				return err
+			}
+			return s.touch(ctx, tx)
+		},
+		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _, _ *Group) error { return s.touch(ctx, tx) },
+		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, g *Group) error {
+			if err := s.dropActor(ctx, tx, "group", g.ID); err != nil {
+				return err
+			}
+			return s.touch(ctx, tx)
+		},
+		Below: []api.Below[Group]{
+			{Method: http.MethodGet, Path: "/users", Do: s.groupUsers},
+			{Method: http.MethodPut, Path: "/users/{user_id}", Do: s.addToGroup},
+			{Method: http.MethodHead, Path: "/users/{user_id}", Code: http.StatusNoContent, Do: s.isInGroup},
+			{Method: http.MethodDelete, Path: "/users/{user_id}", Do: s.takeFromGroup},
+		},
+	}
+}
+
+// groupUsers lists who is in a group.
+func (s *Service) groupUsers(_ context.Context, c *api.Call, g *Group) (any, error) {
+	snap := s.now.Load()
+	users := []any{}
+	for _, id := range sortedKeys(snap.users) {
+		if contains(snap.groupsOf[id], g.ID) {
+			users = append(users, s.userObject(c, snap.users[id]))
+		}
+	}
+	return listOf(c, "users", users), nil
+}
+
+func (s *Service) addToGroup(ctx context.Context, c *api.Call, g *Group) (any, error) {
+	user := c.Param("user_id")
+	return nil, s.change(ctx, func(tx *store.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO group_members (group_id, user_id) SELECT ?, id FROM users WHERE id = ?", g.ID, user)
+		if err == nil && s.now.Load().users[user] == nil {
+			return cloud.NotFound("Could not find user: %s.", user)
+		}
+		return err
+	})
+}
+
+func (s *Service) isInGroup(_ context.Context, c *api.Call, g *Group) (any, error) {
+	if !contains(s.now.Load().groupsOf[c.Param("user_id")], g.ID) {
+		return nil, cloud.NotFound("User %s not found in group %s.", c.Param("user_id"), g.ID)
+	}
+	return nil, nil
+}
+
+func (s *Service) takeFromGroup(ctx context.Context, c *api.Call, g *Group) (any, error) {
+	return nil, s.change(ctx, func(tx *store.Tx) error {
+		n, err := s.tables.members.In(tx).Delete(ctx, store.Eq("group_id", g.ID), store.Eq("user_id", c.Param("user_id")))
+		if err == nil && n == 0 {
+			return cloud.NotFound("User %s not found in group %s.", c.Param("user_id"), g.ID)
+		}
+		return err
+	})
+}

@@ -1,0 +1,192 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+)
+
+// A login is the body of POST /auth/tokens.
+type login struct {
+	Auth struct {
+		Identity struct {
+			Methods  []string `json:"methods"`
+			Password *struct {
+				User struct {
+					named
+					Password string `json:"password"`
+				} `json:"user"`
+			} `json:"password"`
+			Token *struct {
+				ID string `json:"id"`
+			} `json:"token"`
+		} `json:"identity"`
+		Scope json.RawMessage `json:"scope"`
+	} `json:"auth"`
+}
+
+// named is something by its id, or by its name inside a domain.
+type named struct {
+	ID     string    `json:"id"`
+	Name   string    `json:"name"`
+	Domain *inDomain `json:"domain"`
+}
+
+// inDomain is a domain by its id or name.
+type inDomain struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// scopes are the scopes that can be asked for; at most one of them.
+type scopes struct {
+	Project *named    `json:"project"`
+	Domain  *inDomain `json:"domain"`
+	System  *struct {
+		All bool `json:"all"`
+	} `json:"system"`
+}
+
+// prove finds out who logs in, by every method that the body names.
+func (s *Service) prove(ctx context.Context, l *login) (*token, error) {
+	t := &token{}
+	id := &l.Auth.Identity
+	if len(id.Methods) == 0 {
+		return nil, cloud.BadRequest("auth.identity.methods is empty; allowed: password, token")
+	}
+	for _, m := range id.Methods {
+		var err error
+		switch {
+		case m == "password" && id.Password != nil:
+			err = s.byPassword(ctx, l, t)
+		case m == "token" && id.Token != nil:
+			err = s.byToken(id.Token.ID, t)
+		case m == "password" || m == "token":
+			err = cloud.BadRequest("auth.identity.%s is missing", m)
+		default:
+			err = cloud.Unauthorized("Attempted to authenticate with an unsupported method.")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// byPassword checks name and password once, however often methods names it.
+// Who does not exist takes as long as who is wrong.
+func (s *Service) byPassword(ctx context.Context, l *login, t *token) error {
+	if t.methods&methodPassword != 0 {
+		return nil
+	}
+	asked := &l.Auth.Identity.Password.User
+	snap := s.now.Load()
+	u := snap.findUser(&asked.named)
+	right, err := s.checkPassword(ctx, u, asked.Password)
+	if err != nil {
+		return err
+	}
+	if !right || !u.Enabled || !snap.enabledDomain(u.DomainID) || t.user != "" && t.user != u.ID {
+		return cloud.Unauthorized("")
+	}
+	t.user = u.ID
+	t.methods |= methodPassword
+	return nil
+}
+
+// byToken takes who a token says it is. What is made with it does not outlive
+// it.
+func (s *Service) byToken(text string, t *token) error {
+	if t.methods&methodToken != 0 {
+		return nil
+	}
+	v, err := s.validate(text)
+	if err != nil {
+		return err
+	}
+	if t.user != "" && t.user != v.user.ID {
+		return cloud.Unauthorized("")
+	}
+	t.user, t.expires = v.user.ID, v.expires
+	t.parent, t.root = v.audit, v.root
+	if t.root == (auditID{}) {
+		t.root = v.audit
+	}
+	t.methods |= v.methods | methodToken
+	return nil
+}
+
+// findUser finds a user by id or by name and domain; nil if there is none.
+func (n *snapshot) findUser(a *named) *User {
+	if a.ID != "" {
+		return n.users[a.ID]
+	}
+	d := n.findDomain(a.Domain)
+	if d == nil {
+		return nil
+	}
+	return n.userNamed[[2]string{d.ID, a.Name}]
+}
+
+func (n *snapshot) findDomain(a *inDomain) *Domain {
+	switch {
+	case a == nil:
+		return nil
+	case a.ID != "":
+		return n.domains[a.ID]
+	default:
+		return n.domainNamed[a.Name]
+	}
+}
+
+// wantScope finds the scope that a body asks for: none asked is the user's
+// default project, if there is a role on it.
+func (s *Service) wantScope(l *login, t *token) error {
+	snap := s.now.Load()
+	u := snap.users[t.user]
+	raw := l.Auth.Scope
+	switch {
+	case len(raw) == 0 || string(raw) == "null":
+		if p := u.DefaultProjectID; p != nil && len(snap.rolesOn(u.ID, target{"project", *p})) > 0 {
+			t.scope = target{"project", *p}
+		}
+		return nil
+	case string(raw) == `"unscoped"`:
+		return nil
+	}
+	var want scopes
+	if err := json.Unmarshal(raw, &want); err != nil {
+		return cloud.BadRequest("auth.scope is %s; allowed: project, domain, system or \"unscoped\"", raw[:min(len(raw), 100)])
+	}
+	return snap.find(&want, t)
+}
+
+// find sets the scope that is wanted. What does not exist is Unauthorized, as
+// is what the user has no role on.
+func (n *snapshot) find(want *scopes, t *token) error {
+	switch {
+	case want.Project != nil:
+		p := n.projects[want.Project.ID]
+		if want.Project.ID == "" {
+			if d := n.findDomain(want.Project.Domain); d != nil {
+				p = n.projectNamed[[2]string{d.ID, want.Project.Name}]
+			}
+		}
+		if p == nil {
+			return cloud.Unauthorized("")
+		}
+		t.scope = target{"project", p.ID}
+	case want.Domain != nil:
+		d := n.findDomain(want.Domain)
+		if d == nil {
+			return cloud.Unauthorized("")
+		}
+		t.scope = target{"domain", d.ID}
+	case want.System != nil && want.System.All:
+		t.scope = target{"system", "all"}
+	default:
+		return cloud.BadRequest("auth.scope names no scope; allowed: project, domain, system or \"unscoped\"")
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package identity
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cairn-cloud/cairn/controller/internal/api"
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/policy"
+	"github.com/cairn-cloud/cairn/controller/internal/store"
+)
+
+// Migrations make the tables of this package.
+//
+//go:embed migrations/*.sql
+var Migrations embed.FS
+
+// Options are what identity needs.
+type Options struct {
+	DB                *store.DB
+	StateDir          string // its own directory, made if absent; keys are below it
+	AdminPasswordFile string // written once, when the user admin is made
+	Region            string // empty: RegionOne
+	Catalog           []Endpoint
+	Log               *slog.Logger
+	Clock             cloud.Clock // nil: the machine's
+}
+
+// An Endpoint is an entry of the catalog: what is served at Path of the host
+// by which the client reached us.
+type Endpoint struct {
+	Type string // "compute"
+	Name string // "nova": what some clients show
+	Path string // "/compute/v2.1"
+}
+
+// A Service is the identity service. Run must run while it serves.
+type Service struct {
+	db      *store.DB
+	tables  tables
+	keys    *keyring
+	catalog catalog
+	clock   cloud.Clock
+	log     *slog.Logger
+
+	adminPasswordFile string
+
+	now     atomic.Pointer[snapshot] // replaced as a whole
+	reading sync.Mutex               // held while the snapshot is read again
+
+	hashing chan struct{} // bounds how many passwords are hashed at a time
+	known   passwordCache
+}
+
+// New opens the keys, makes what every cloud has (see [Service.bootstrap]) and
+// reads the tables, which must be migrated.
+func New(ctx context.Context, o Options) (*Service, error) {
+	if o.Clock == nil {
+		o.Clock = cloud.SystemClock
+	}
+	if o.Region == "" {
+		o.Region = "RegionOne"
+	}
+	keys, err := openKeyring(filepath.Join(o.StateDir, "fernet-keys"))
+	if err != nil {
+		return nil, fmt.Errorf("token keys: %w", err)
+	}
+	s := &Service{
+		db: o.DB, tables: newTables(o.DB), keys: keys, catalog: newCatalog(o.Region, o.Catalog),
+		clock: o.Clock, log: o.Log, adminPasswordFile: o.AdminPasswordFile,
+		hashing: make(chan struct{}, runtime.NumCPU()),
+	}
+	if err := s.bootstrap(ctx); err != nil {
+		return nil, fmt.Errorf("first users and roles: %w", err)
+	}
+	if err := s.reload(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// pollInterval is how often the tables' revision is looked at: the time after
+// which a change of another controller counts here.
+const pollInterval = time.Second
+
+// Run follows changes of other controllers and rotates keys until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if err := s.follow(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			s.log.Warn("identity: cannot look for changes", "error", err)
+		}
+		if err := s.keys.rotateIfDue(s.clock()); err != nil {
+			s.log.Error("identity: cannot rotate token keys", "error", err)
+		}
+	}
+}
+
+// API is the table of contents.
+func (s *Service) API() api.Service {
+	return api.Service{
+		Name: "identity", Path: "/identity", Version: "v3", Dialect: api.IdentityDialect(), DB: s.db,
+		Versions: []api.VersionDocument{{
+			ID: "v3.14", Status: "stable", Updated: "2020-04-07T00:00:00Z", Path: "v3/",
+			MediaType: "application/vnd.openstack.identity-v3+json",
+		}},
+		Resources: []api.Description{s.domains(), s.projects(), s.users(), s.groups(), s.roles()},
+		Routes:    append(append(s.tokenRoutes(), s.assignmentRoutes()...), s.catalogRoutes()...),
+		Rules: []policy.Rule{
+			{Name: ruleAssignments, Check: policy.Admin, Doc: "who has which role where, and changing it"},
+			{Name: ruleCatalog, Check: policy.Admin, Doc: "services, endpoints and regions"},
+		},
+	}
+}
+
+// The rules of routes that are no resources.
+const (
+	ruleAssignments = "identity:role_assignments"
+	ruleCatalog     = "identity:list_services"
+)
+
+func get(path, rule string, f func(context.Context, *api.Call) error) api.Route {
+	return api.Route{Method: http.MethodGet, Path: path, Rule: rule, Handle: f}
+}

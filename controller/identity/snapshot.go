@@ -1,0 +1,214 @@
+package identity
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/cairn-cloud/cairn/controller/internal/store"
+)
+
+// A snapshot is everything that decides about tokens, as it was at one
+// revision of the tables. It is never changed.
+type snapshot struct {
+	revision    int64
+	domains     map[string]*Domain
+	domainNamed map[string]*Domain
+	projects    map[string]*Project
+	users       map[string]*User
+	groups      map[string]*Group
+	roles       map[string]*Role
+	roleNamed   map[string]*Role
+
+	projectNamed map[[2]string]*Project // domain id, name
+	userNamed    map[[2]string]*User
+
+	groupsOf    map[string][]string            // user id to group ids
+	assignments []assignment                   // all
+	byActor     map[string]map[target][]string // actor id to target to role ids
+	revoked     map[string]struct{}            // audit ids
+}
+
+// A target is where a role counts.
+type target struct{ kind, id string }
+
+// follow reads the tables again if another controller has changed them.
+func (s *Service) follow(ctx context.Context) error {
+	n, err := revisionOf(ctx, s.db)
+	if err != nil || n == s.now.Load().revision {
+		return err
+	}
+	return s.reload(ctx)
+}
+
+func revisionOf(ctx context.Context, q store.Querier) (n int64, err error) {
+	if err := q.QueryRowContext(ctx, "SELECT n FROM revision WHERE one = 1").Scan(&n); err != nil {
+		return 0, fmt.Errorf("revision of identity's tables: %w", err)
+	}
+	return n, nil
+}
+
+// reload reads the tables, unless somebody has while we waited for it.
+func (s *Service) reload(ctx context.Context) (err error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("read identity's tables: %w", err)
+	}
+	defer func() {
+		if rerr := tx.Rollback(); err == nil {
+			err = rerr
+		}
+	}()
+	revision, err := revisionOf(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if old := s.now.Load(); old != nil && old.revision == revision {
+		return nil
+	}
+	snap, err := s.read(ctx, tx)
+	if err != nil {
+		return err
+	}
+	snap.revision = revision
+	s.now.Store(snap)
+	return nil
+}
+
+// read makes a snapshot of the tables in one transaction.
+func (s *Service) read(ctx context.Context, tx store.Querier) (*snapshot, error) {
+	n := &snapshot{
+		projectNamed: map[[2]string]*Project{}, userNamed: map[[2]string]*User{}, domainNamed: map[string]*Domain{},
+		roleNamed: map[string]*Role{}, groupsOf: map[string][]string{}, byActor: map[string]map[target][]string{},
+		revoked: map[string]struct{}{},
+	}
+	var err error
+	if n.domains, err = all(ctx, s.tables.domains.In(tx), func(d *Domain) string { return d.ID }); err != nil {
+		return nil, err
+	}
+	if n.projects, err = all(ctx, s.tables.projects.In(tx), func(p *Project) string { return p.ID }); err != nil {
+		return nil, err
+	}
+	if n.users, err = all(ctx, s.tables.users.In(tx), func(u *User) string { return u.ID }); err != nil {
+		return nil, err
+	}
+	if n.groups, err = all(ctx, s.tables.groups.In(tx), func(g *Group) string { return g.ID }); err != nil {
+		return nil, err
+	}
+	if n.roles, err = all(ctx, s.tables.roles.In(tx), func(r *Role) string { return r.ID }); err != nil {
+		return nil, err
+	}
+	n.index()
+	return n, s.readRelations(ctx, tx, n)
+}
+
+// readRelations reads who is in which group, who has which role, and what was
+// revoked.
+func (s *Service) readRelations(ctx context.Context, tx store.Querier, n *snapshot) error {
+	members, err := s.tables.members.In(tx).List(ctx, store.Query{})
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		n.groupsOf[m.UserID] = append(n.groupsOf[m.UserID], m.GroupID)
+	}
+	if n.assignments, err = s.tables.assignments.In(tx).List(ctx, store.Query{}); err != nil {
+		return err
+	}
+	for _, a := range n.assignments {
+		if n.byActor[a.ActorID] == nil {
+			n.byActor[a.ActorID] = map[target][]string{}
+		}
+		t := target{a.TargetKind, a.TargetID}
+		n.byActor[a.ActorID][t] = append(n.byActor[a.ActorID][t], a.RoleID)
+	}
+	revoked, err := s.tables.revocations.In(tx).List(ctx, store.Query{Where: []store.Cond{store.Gt("expires_at", s.clock())}})
+	for _, r := range revoked {
+		n.revoked[r.AuditID] = struct{}{}
+	}
+	return err
+}
+
+// all reads a table into a map.
+func all[T any](ctx context.Context, t *store.Table[T], key func(*T) string) (map[string]*T, error) {
+	rows, err := t.List(ctx, store.Query{})
+	m := make(map[string]*T, len(rows))
+	for i := range rows {
+		m[key(&rows[i])] = &rows[i]
+	}
+	return m, err
+}
+
+// index makes the maps by name.
+func (n *snapshot) index() {
+	for _, d := range n.domains {
+		n.domainNamed[d.Name] = d
+	}
+	for _, p := range n.projects {
+		n.projectNamed[[2]string{p.DomainID, p.Name}] = p
+	}
+	for _, u := range n.users {
+		n.userNamed[[2]string{u.DomainID, u.Name}] = u
+	}
+	for _, r := range n.roles {
+		n.roleNamed[r.Name] = r
+	}
+}
+
+// rolesOn are the roles that a user has on a target, by itself and by its
+// groups, with those that they imply, sorted by name.
+func (n *snapshot) rolesOn(user string, t target) []*Role {
+	ids := map[string]bool{}
+	for _, actor := range append([]string{user}, n.groupsOf[user]...) {
+		for _, id := range n.byActor[actor][t] {
+			ids[id] = true
+		}
+	}
+	for _, above := range impliedChain {
+		if r := n.roleNamed[above]; r != nil && ids[r.ID] {
+			for _, below := range impliedBy(above) {
+				if b := n.roleNamed[below]; b != nil {
+					ids[b.ID] = true
+				}
+			}
+			break
+		}
+	}
+	roles := make([]*Role, 0, len(ids))
+	for id := range ids {
+		if r := n.roles[id]; r != nil {
+			roles = append(roles, r)
+		}
+	}
+	sort.Slice(roles, func(i, j int) bool { return roles[i].Name < roles[j].Name })
+	return roles
+}
+
+// targetsOf are the targets of a kind on which a user has a role, sorted.
+func (n *snapshot) targetsOf(user, kind string) []string {
+	var ids []string
+	for _, actor := range append([]string{user}, n.groupsOf[user]...) {
+		for t := range n.byActor[actor] {
+			if t.kind == kind {
+				ids = append(ids, t.id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// impliedChain are the roles of every cloud: each implies those behind it.
+var impliedChain = []string{"admin", "manager", "member", "reader"}
+
+// impliedBy are the roles that a role implies.
+func impliedBy(role string) []string {
+	if i := slices.Index(impliedChain, role); i >= 0 {
+		return impliedChain[i+1:]
+	}
+	return nil
+}

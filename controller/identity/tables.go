@@ -1,0 +1,82 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cairn-cloud/cairn/controller/internal/store"
+)
+
+// tables are what identity keeps.
+type tables struct {
+	domains     *store.Table[Domain]
+	projects    *store.Table[Project]
+	users       *store.Table[User]
+	groups      *store.Table[Group]
+	members     *store.Table[member]
+	roles       *store.Table[Role]
+	assignments *store.Table[assignment]
+	revocations *store.Table[revocation]
+}
+
+func newTables(db *store.DB) tables {
+	return tables{
+		domains:     store.NewTable[Domain](db, "domains"),
+		projects:    store.NewTable[Project](db, "projects"),
+		users:       store.NewTable[User](db, "users"),
+		groups:      store.NewTable[Group](db, "user_groups"),
+		members:     store.NewTable[member](db, "group_members"),
+		roles:       store.NewTable[Role](db, "roles"),
+		assignments: store.NewTable[assignment](db, "assignments"),
+		revocations: store.NewTable[revocation](db, "revocations"),
+	}
+}
+
+// A member is one user in one group.
+type member struct {
+	GroupID string `db:"group_id,key"`
+	UserID  string `db:"user_id"`
+}
+
+// An assignment is one role of one actor on one target.
+type assignment struct {
+	ActorKind  string `db:"actor_kind"` // user, group
+	ActorID    string `db:"actor_id,key"`
+	TargetKind string `db:"target_kind"` // project, domain, system
+	TargetID   string `db:"target_id"`   // of the system: "all"
+	RoleID     string `db:"role_id"`
+}
+
+// A revocation is a token that is not valid although it has not expired.
+type revocation struct {
+	AuditID   string    `db:"audit_id,key"`
+	ExpiresAt time.Time `db:"expires_at"`
+}
+
+// change runs f in a transaction that changes who there is or may do what,
+// and has it count here before it returns.
+func (s *Service) change(ctx context.Context, f func(tx *store.Tx) error) error {
+	return s.db.Transact(ctx, func(tx *store.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		return s.touch(ctx, tx)
+	})
+}
+
+// touch counts the revision up, and reads the snapshot again after the commit.
+func (s *Service) touch(ctx context.Context, tx *store.Tx) error {
+	if _, err := tx.ExecContext(ctx, "UPDATE revision SET n = n + 1 WHERE one = 1"); err != nil {
+		return fmt.Errorf("count the revision: %w", err)
+	}
+	tx.After(func() {
+		// The change is made, whether the client still waits or not.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		if err := s.reload(ctx); err != nil {
+			s.log.Error("identity: cannot read what has changed", "error", err)
+		}
+	})
+	return nil
+}

@@ -1,0 +1,139 @@
+package identity
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"time"
+
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+)
+
+// tokenLifetime is how long a token is valid; a token made with another one
+// ends with that.
+const tokenLifetime = time.Hour
+
+// A token is what is inside of one.
+type token struct {
+	user    string
+	scope   target // kind "" is unscoped
+	methods methods
+	expires time.Time
+	issued  time.Time
+	audit   auditID
+	parent  auditID // of the token that it was made with; zero: none
+	root    auditID // of the first one of the chain; zero: none
+}
+
+// An auditID names a token in logs and revocations without giving it away.
+type auditID [16]byte
+
+func newAuditID() auditID {
+	var a auditID
+	_, _ = rand.Read(a[:]) // never fails (crypto/rand)
+	return a
+}
+
+// String is the id in base64, as tokens' bodies have it.
+func (a auditID) String() string { return base64.RawURLEncoding.EncodeToString(a[:]) }
+
+// methods are the ways in which somebody proved who they are, as bits.
+type methods byte
+
+const (
+	methodPassword methods = 1 << iota
+	methodToken
+)
+
+// names are the methods in the API's words.
+func (m methods) names() []string {
+	var list []string
+	if m&methodPassword != 0 {
+		list = append(list, "password")
+	}
+	if m&methodToken != 0 {
+		list = append(list, "token")
+	}
+	return list
+}
+
+// The kinds of scope in a payload.
+var scopeKinds = []string{"", "project", "domain", "system"}
+
+// payload is the token in bytes: format, methods, scope kind, user, scope,
+// times in microseconds, audit ids. Ids of 32 hex digits take 16 bytes, others
+// their length and their text.
+func (t *token) payload() []byte {
+	b := make([]byte, 0, 128)
+	b = append(b, 1, byte(t.methods), scopeKind(t.scope.kind))
+	b = appendID(b, t.user)
+	b = appendID(b, t.scope.id)
+	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.UnixMicro()))  //nolint:gosec // after 1970
+	b = binary.BigEndian.AppendUint64(b, uint64(t.expires.UnixMicro())) //nolint:gosec // after 1970
+	b = append(b, t.audit[:]...)
+	if t.parent != (auditID{}) {
+		b = append(b, t.parent[:]...)
+		b = append(b, t.root[:]...)
+	}
+	return b
+}
+
+func scopeKind(kind string) byte {
+	for i, k := range scopeKinds {
+		if k == kind {
+			return byte(i)
+		}
+	}
+	return 0
+}
+
+// parseToken reads a payload.
+func parseToken(b []byte) (*token, error) {
+	if len(b) < 3 || b[0] != 1 || int(b[2]) >= len(scopeKinds) {
+		return nil, errToken
+	}
+	t := &token{methods: methods(b[1]), scope: target{kind: scopeKinds[b[2]]}}
+	b = b[3:]
+	var ok bool
+	if t.user, b, ok = cutID(b); !ok {
+		return nil, errToken
+	}
+	if t.scope.id, b, ok = cutID(b); !ok || len(b) != 2*8+16 && len(b) != 2*8+3*16 {
+		return nil, errToken
+	}
+	t.issued = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()      //nolint:gosec // what payload wrote: it is signed
+	t.expires = time.UnixMicro(int64(binary.BigEndian.Uint64(b[8:]))).UTC() //nolint:gosec // as above
+	t.audit = auditID(b[16:32])
+	if len(b) > 32 {
+		t.parent, t.root = auditID(b[32:48]), auditID(b[48:64])
+	}
+	return t, nil
+}
+
+// hexMark stands before an id that is 16 bytes; smaller numbers are lengths.
+const hexMark = 0xff
+
+func appendID(b []byte, id string) []byte {
+	if raw, err := hex.DecodeString(id); err == nil && cloud.IsHexID(id) && hex.EncodeToString(raw) == id {
+		return append(append(b, hexMark), raw...)
+	}
+	return append(append(b, byte(min(len(id), 64))), id[:min(len(id), 64)]...)
+}
+
+func cutID(b []byte) (id string, rest []byte, ok bool) {
+	if len(b) == 0 {
+		return "", nil, false
+	}
+	n := int(b[0])
+	if n == hexMark {
+		if len(b) < 17 {
+			return "", nil, false
+		}
+		return hex.EncodeToString(b[1:17]), b[17:], true
+	}
+	if len(b) < 1+n {
+		return "", nil, false
+	}
+	return string(b[1 : 1+n]), b[1+n:], true
+}

@@ -1,0 +1,173 @@
+package identity
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/cairn-cloud/cairn/controller/internal/api"
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/policy"
+	"github.com/cairn-cloud/cairn/controller/internal/store"
+)
+
+// A User is somebody who can have tokens. The password is kept as a hash (see
+// hashPassword) and never shown.
+type User struct {
+	ID               string     `json:"id"                           db:"id,key"`
+	Name             string     `json:"name"                         db:"name"               api:"create,update,required,name,filter,sort"`
+	DomainID         string     `json:"domain_id"                    db:"domain_id"          api:"create,filter"`
+	Password         string     `json:"password,omitempty"                                   api:"create,update,hidden,max=1024"`
+	PasswordHash     string     `json:"-"                            db:"password_hash"`
+	Email            *string    `json:"email,omitempty"              db:"email"              api:"create,update,max=255"`
+	Description      string     `json:"description,omitempty"        db:"description"        api:"create,update,max=65535"`
+	DefaultProjectID *string    `json:"default_project_id,omitempty" db:"default_project_id" api:"create,update"`
+	Enabled          bool       `json:"enabled"                      db:"enabled"            api:"create,update,default=true,filter"`
+	PasswordExpires  *time.Time `json:"password_expires_at"`
+	Options          struct{}   `json:"options"`
+	ValidFrom        time.Time  `json:"-"                            db:"valid_from"` // tokens of before are not valid
+}
+
+// users describes /users.
+func (s *Service) users() api.Resource[User] {
+	return api.Resource[User]{
+		Name: "user", Path: "/users", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
+		Read: policy.Admin, Write: policy.Admin,
+		Access:   map[api.Op]string{api.OpShow: "role:admin or user_id:%(id)s"},
+		Rows:     s.tables.users,
+		Creating: s.creatingUser,
+		Updating: s.updatingUser,
+		Deleting: s.deletingUser,
+		Below: []api.Below[User]{
+			{Method: http.MethodPost, Path: "/password", Rule: "identity:change_password", Access: "user_id:%(id)s", Do: s.changePassword},
+			{Method: http.MethodGet, Path: "/projects", Do: s.userProjects},
+			{Method: http.MethodGet, Path: "/groups", Do: s.userGroups},
+		},
+	}
+}
+
+func (s *Service) creatingUser(ctx context.Context, tx *store.Tx, c *api.Call, in *User) error {
+	if err := s.inDomain(c, &in.DomainID); err != nil {
+		return err
+	}
+	in.ValidFrom = s.clock().Add(-time.Second)
+	hash, err := s.hashPassword(ctx, in.Password)
+	if err != nil {
+		return err
+	}
+	in.PasswordHash = hash
+	return s.touch(ctx, tx)
+}
+
+// updatingUser ends the user's tokens when the password changes or the user
+// is disabled.
+func (s *Service) updatingUser(ctx context.Context, tx *store.Tx, c *api.Call, old, changed *User) error {
+	if c.Has("password") {
+		hash, err := s.hashPassword(ctx, changed.Password)
+		if err != nil {
+			return err
+		}
+		changed.PasswordHash, changed.ValidFrom = hash, s.clock()
+	}
+	if old.Enabled && !changed.Enabled {
+		changed.ValidFrom = s.clock()
+	}
+	return s.touch(ctx, tx)
+}
+
+func (s *Service) deletingUser(ctx context.Context, tx *store.Tx, _ *api.Call, u *User) error {
+	if err := s.dropActor(ctx, tx, "user", u.ID); err != nil {
+		return err
+	}
+	return s.touch(ctx, tx)
+}
+
+// changePassword is what users do to their own.
+func (s *Service) changePassword(ctx context.Context, c *api.Call, u *User) (any, error) {
+	body, err := api.Decode[struct {
+		User struct {
+			Password string `json:"password"          api:"required,min=1,max=1024"`
+			Original string `json:"original_password" api:"required,max=1024"`
+		} `json:"user" api:"required"`
+	}](c)
+	if err != nil {
+		return nil, err
+	}
+	if ok, err := s.checkPassword(ctx, u, body.User.Original); err != nil || !ok {
+		if err == nil {
+			err = cloud.Unauthorized("")
+		}
+		return nil, err
+	}
+	hash, err := s.hashPassword(ctx, body.User.Password)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.change(ctx, func(tx *store.Tx) error {
+		_, err := s.tables.users.In(tx).Change(ctx, store.Set{"password_hash": hash, "valid_from": s.clock()}, store.Eq("id", u.ID))
+		return err
+	})
+}
+
+// userProjects lists the projects on which a user has a role.
+func (s *Service) userProjects(_ context.Context, c *api.Call, u *User) (any, error) {
+	return listOf(c, "projects", s.projectsOf(c, u.ID)), nil
+}
+
+// userGroups lists the groups that a user is in.
+func (s *Service) userGroups(_ context.Context, c *api.Call, u *User) (any, error) {
+	snap := s.now.Load()
+	groups := []any{}
+	for _, id := range snap.groupsOf[u.ID] {
+		g := snap.groups[id]
+		groups = append(groups, map[string]any{
+			"id": g.ID, "name": g.Name, "domain_id": g.DomainID, "description": g.Description, "links": self(c, "/groups/"+g.ID),
+		})
+	}
+	return listOf(c, "groups", groups), nil
+}
+
+// projectsOf are the enabled projects on which a user has a role, as objects.
+func (s *Service) projectsOf(c *api.Call, user string) []any {
+	snap := s.now.Load()
+	projects := []any{}
+	for _, id := range snap.targetsOf(user, "project") {
+		p := snap.projects[id]
+		if p == nil || !p.Enabled {
+			continue
+		}
+		projects = append(projects, map[string]any{
+			"id": p.ID, "name": p.Name, "domain_id": p.DomainID, "parent_id": p.ParentID, "is_domain": false,
+			"description": p.Description, "enabled": p.Enabled, "tags": []string{}, "options": struct{}{}, "links": self(c, "/projects/"+p.ID),
+		})
+	}
+	return projects
+}
+
+// userObject is a user as lists that are no resource show it.
+func (s *Service) userObject(c *api.Call, u *User) any {
+	return map[string]any{
+		"id": u.ID, "name": u.Name, "domain_id": u.DomainID, "enabled": u.Enabled, "password_expires_at": nil,
+		"options": struct{}{}, "links": self(c, "/users/"+u.ID),
+	}
+}
+
+// self is the link of an entity.
+func self(c *api.Call, path string) map[string]string { return map[string]string{"self": c.URL(path)} }
+
+// listOf is a list in identity's envelope.
+func listOf(c *api.Call, name string, entries []any) map[string]any {
+	return map[string]any{name: entries, "links": map[string]any{"self": c.Host() + c.Request().URL.Path, "next": nil, "previous": nil}}
+}
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

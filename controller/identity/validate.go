@@ -1,0 +1,120 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+)
+
+// A session is a valid token with what it stands for now.
+type session struct {
+	*token
+	snap    *snapshot
+	user    *User
+	project *Project // the scope, if it is one
+	domain  *Domain  // the scope, if it is one
+	roles   []*Role
+}
+
+// Authenticate knows who has a token, from memory alone.
+func (s *Service) Authenticate(_ context.Context, text string) (*cloud.Caller, error) {
+	v, err := s.validate(text)
+	if err != nil {
+		return nil, err
+	}
+	return v.caller(), nil
+}
+
+// validate opens a token and sees that it still holds: Unauthorized if not.
+func (s *Service) validate(text string) (*session, error) {
+	message, err := s.keys.open(text)
+	if err != nil {
+		return nil, cloud.Unauthorized("").Because(err)
+	}
+	t, err := parseToken(message)
+	if err != nil {
+		return nil, cloud.Unauthorized("").Because(err)
+	}
+	return s.resolve(t)
+}
+
+// clockSkew is how far in the future a token of another controller may be.
+const clockSkew = 30 * time.Second
+
+// resolve finds what a token speaks of and sees that all of it is enabled.
+func (s *Service) resolve(t *token) (*session, error) {
+	snap, now := s.now.Load(), s.clock()
+	v := &session{token: t, snap: snap, user: snap.users[t.user]}
+	switch {
+	case !now.Before(t.expires), t.issued.After(now.Add(clockSkew)):
+		return nil, cloud.Unauthorized("")
+	case v.isRevoked():
+		return nil, cloud.Unauthorized("")
+	case v.user == nil || !v.user.Enabled || !snap.enabledDomain(v.user.DomainID):
+		return nil, cloud.Unauthorized("")
+	case t.issued.Before(v.user.ValidFrom):
+		return nil, cloud.Unauthorized("")
+	}
+	return v, v.findScope()
+}
+
+// isRevoked tells whether the token or one that it was made with was given
+// back.
+func (v *session) isRevoked() bool {
+	for _, id := range []auditID{v.audit, v.parent, v.root} {
+		if id == (auditID{}) {
+			continue
+		}
+		if _, ok := v.snap.revoked[id.String()]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// findScope finds the scope and the roles on it. A scope without a role is
+// none.
+func (v *session) findScope() error {
+	switch v.scope.kind {
+	case "":
+		return nil
+	case "project":
+		v.project = v.snap.projects[v.scope.id]
+		if v.project == nil || !v.project.Enabled || !v.snap.enabledDomain(v.project.DomainID) {
+			return cloud.Unauthorized("")
+		}
+	case "domain":
+		v.domain = v.snap.domains[v.scope.id]
+		if v.domain == nil || !v.domain.Enabled {
+			return cloud.Unauthorized("")
+		}
+	}
+	v.roles = v.snap.rolesOn(v.user.ID, v.scope)
+	if len(v.roles) == 0 {
+		return cloud.Unauthorized("")
+	}
+	return nil
+}
+
+func (n *snapshot) enabledDomain(id string) bool {
+	d := n.domains[id]
+	return d != nil && d.Enabled
+}
+
+// caller is the session in the words that all services share.
+func (v *session) caller() *cloud.Caller {
+	c := &cloud.Caller{UserID: v.user.ID, UserName: v.user.Name, UserDomainID: v.user.DomainID}
+	if v.project != nil {
+		c.ProjectID, c.ProjectName, c.ProjectDomainID = v.project.ID, v.project.Name, v.project.DomainID
+	}
+	if v.domain != nil {
+		c.DomainID = v.domain.ID
+	}
+	c.System = v.scope.kind == "system"
+	for _, r := range v.roles {
+		c.Roles = append(c.Roles, r.Name)
+	}
+	c.IsAdmin = c.Has("admin")
+	return c
+}
