@@ -72,7 +72,8 @@ func (m *machine) run(ctx context.Context) error {
 		return err
 	}
 	m.doing = "loading drivers"
-	if err := m.modules.Load("dm-mod", "dm-verity", "erofs", "overlay", "ext4"); err != nil {
+	// The kernel would ask a modprobe for the ciphers; there is none here.
+	if err := m.modules.Load("crypto-sha256", "crypto-crc32c", "dm-mod", "dm-verity", "erofs", "overlay", "ext4"); err != nil {
 		return err
 	}
 	n := m.modules.Coldplug("/sys")

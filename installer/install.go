@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cairn-cloud/cairn/installer/disk"
 	"github.com/cairn-cloud/cairn/installer/inventory"
 	"github.com/cairn-cloud/cairn/installer/network"
 	"github.com/cairn-cloud/cairn/installer/plan"
@@ -93,7 +92,6 @@ type job struct {
 	release *source.Release
 	plan    plan.Plan
 	phases  *phases
-	root    *slot.Root // while it is open
 }
 
 // An installedError says that the medium finds its own installation.
@@ -119,7 +117,10 @@ func (j *job) run(ctx context.Context, bootMAC string) error {
 	if j.plan, err = j.from.Plan(ctx, inv); err != nil {
 		return err
 	}
-	if j.plan.Version != "" && j.plan.Version != j.release.Manifest.Version {
+	if j.plan.Version == "" {
+		j.plan.Version = j.release.Manifest.Version
+	}
+	if j.plan.Version != j.release.Manifest.Version {
 		return fmt.Errorf("the plan is for version %s, and the release at %s is %s", j.plan.Version, j.release.Name(), j.release.Manifest.Version)
 	}
 	if err := stillSame(inv, j.plan); err != nil {
@@ -145,25 +146,24 @@ func stillSame(inv plan.Inventory, p plan.Plan) error {
 
 // carryOut does what the plan says. The footer comes last: before it nothing
 // of this can be booted.
-func (j *job) carryOut(ctx context.Context, stamp string) (err error) {
+func (j *job) carryOut(ctx context.Context, stamp string) error {
 	j.doing("installing on " + j.plan.Disk.String())
-	target, err := disk.Open(j.plan.Disk.Path)
+	w := &writer{plan: j.plan, release: j.release, phases: j.phases, resume: j.plan.Disk.Unfinished}
+	err := w.with(func() error {
+		if err := w.partition(); err != nil {
+			return err
+		}
+		if err := w.write(ctx); err != nil {
+			return err
+		}
+		return w.verify(ctx)
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, target.Close()) }()
-	w := &writer{target: target, plan: j.plan, release: j.release, phases: j.phases, resume: j.plan.Disk.Unfinished}
-	if err := w.partition(); err != nil {
-		return err
-	}
-	if err := w.write(ctx); err != nil {
-		return err
-	}
-	if err := w.verify(ctx); err != nil {
-		return err
-	}
+	// The kernel does not open a partition of a disk that is held whole.
 	if err := j.configure(ctx); err != nil {
 		return err
 	}
-	return w.finish(stamp)
+	return w.with(func() error { return w.finish(stamp) })
 }

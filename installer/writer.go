@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cairn-cloud/cairn/image-builder/manifest"
@@ -12,11 +13,19 @@ import (
 
 // A writer brings a release onto a disk, but for what makes it bootable.
 type writer struct {
-	target  *disk.Target
 	plan    plan.Plan
 	release *source.Release
 	phases  *phases
 	resume  bool
+	target  *disk.Target // inside with
+}
+
+// with holds the disk while it does something.
+func (w *writer) with(do func() error) (err error) {
+	if w.target, err = disk.Open(w.plan.Disk.Path); err != nil {
+		return err
+	}
+	return errors.Join(do(), w.target.Close())
 }
 
 func (w *writer) partition() error {

@@ -1,7 +1,6 @@
 package initrd
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -51,9 +50,8 @@ func (c *Console) open(path string) {
 func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n"))
 	for _, w := range c.outs {
-		if _, err := w.Write(text); err != nil {
+		if _, err := w.Write(p); err != nil {
 			continue
 		}
 	}

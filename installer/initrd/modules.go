@@ -99,7 +99,7 @@ func (m *Modules) softdep(line string) {
 			pre = w == "pre:"
 		case pre:
 			name := moduleName(f[1])
-			m.soft[name] = append(m.soft[name], moduleName(w))
+			m.soft[name] = append(m.soft[name], w)
 		}
 	}
 }
@@ -110,25 +110,37 @@ func moduleName(file string) string {
 	return strings.ReplaceAll(name, "-", "_")
 }
 
-// Load loads modules and what they need. A name without a file is taken for
-// built in: what is truly missing shows when it is used.
+// Load loads modules and what they need. A name can be an alias, like
+// crypto-sha256, and then stands for every module that offers it: some may
+// not fit this processor. A name that nothing has is taken for built in: what
+// is truly missing shows when it is used.
 func (m *Modules) Load(names ...string) error {
 	var errs []error
 	for _, n := range names {
 		name := moduleName(n)
 		file, ok := m.files[name]
 		if !ok {
-			m.log.Debug("no module file, taken for built in", "module", name)
+			m.loadAlias(n)
 			continue
-		}
-		for _, s := range m.soft[name] {
-			if err := m.Load(s); err != nil {
-				m.log.Warn("soft dependency", "module", name, "error", err)
-			}
 		}
 		errs = append(errs, m.load(file))
 	}
 	return errors.Join(errs...)
+}
+
+func (m *Modules) loadAlias(name string) {
+	all := m.match(name)
+	if len(all) == 0 {
+		m.log.Debug("no module, taken for built in", "name", name)
+	}
+	for _, a := range all {
+		if _, ok := m.files[a]; !ok {
+			continue
+		}
+		if err := m.Load(a); err != nil {
+			m.log.Info("module of an alias", "alias", name, "error", err)
+		}
+	}
 }
 
 func (m *Modules) load(file string) error {
@@ -136,6 +148,11 @@ func (m *Modules) load(file string) error {
 		return err
 	}
 	m.done[file] = nil // a circle in the index ends here
+	for _, s := range m.soft[moduleName(file)] {
+		if err := m.Load(s); err != nil {
+			m.log.Warn("soft dependency", "module", moduleName(file), "error", err)
+		}
+	}
 	deps := m.deps[file]
 	for i := len(deps) - 1; i >= 0; i-- { // modules.dep lists the deepest need last
 		if err := m.load(deps[i]); err != nil {
