@@ -48,7 +48,7 @@ func directories() Control {
 		ID: "directories", Title: "State belongs to the account that uses it, and to nobody else",
 		Why:    "a service that is broken into must not read the secrets of the next; ids of packages may change with an image",
 		Source: "SECURITY.md O11; Check-*-01, Check-*-02",
-		Apply:  inOrder(render(files), adoptTrees), Check: rendered(files),
+		Apply:  inOrder(render(files), openToRead, adoptTrees), Check: rendered(files),
 	}
 }
 
@@ -74,6 +74,33 @@ func (t *Target) trees() []tree {
 		}
 	}
 	return list
+}
+
+// openToRead lets services read what the installer wrote for root and what is no
+// secret: who the machine is, and the description of the rack.
+func openToRead(_ context.Context, t *Target) error {
+	root, err := t.open()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, file := range []string{StateDir + "/node.json", StateDir + "/rack.yaml", StateDir + "/release"} {
+		info, err := root.Lstat(inRoot(file))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o644)
+		if info.IsDir() {
+			mode = 0o755
+		}
+		if err := root.Chmod(inRoot(file), mode); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // adoptTrees gives what is in a tree to its owner. That is a walk over some

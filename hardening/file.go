@@ -100,10 +100,15 @@ func (t *Target) write(files ...File) error {
 	return nil
 }
 
+// writeOne leaves a file that is right alone: what is on the data partition is
+// at no risk at a boot that changes nothing.
 func (t *Target) writeOne(root *os.Root, f File) error {
 	name := inRoot(f.Path)
 	if f.Gone {
 		return root.RemoveAll(name)
+	}
+	if t.difference(f) == "" {
+		return nil
 	}
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
@@ -124,13 +129,24 @@ func (t *Target) writeOne(root *os.Root, f File) error {
 		}
 		return root.Rename(part, name)
 	}
-	if err := root.WriteFile(part, []byte(f.Text), 0o600); err != nil {
+	if err := writeSynced(root, part, f.Text); err != nil {
 		return err
 	}
 	if err := t.protect(root, part, f); err != nil {
 		return err
 	}
 	return root.Rename(part, name)
+}
+
+// writeSynced makes a file whose content is on the disk before it gets its
+// name. In /etc, which is in memory, that costs nothing.
+func writeSynced(root *os.Root, name, text string) error {
+	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // protect sets owner and permissions. An ordinary user, in a test, cannot
