@@ -1,0 +1,136 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cairn-cloud/cairn/qa/lab/trial"
+)
+
+// login is how to use the cloud as its administrator.
+func (r *rack) login(ctx context.Context) (trial.Login, error) {
+	client, err := r.trusting()
+	if err != nil {
+		return trial.Login{}, err
+	}
+	password, err := r.adminPassword(ctx)
+	if err != nil {
+		return trial.Login{}, err
+	}
+	return trial.Login{
+		URL: r.base() + "/identity/v3", User: "admin", Password: password, Project: "admin", Domain: "Default", HTTP: client,
+	}, nil
+}
+
+// bootComputes powers the computes on and waits until the cluster lists all
+// of them as ready.
+func (r *rack) bootComputes(ctx context.Context) error {
+	login, err := r.login(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.writeClouds(login); err != nil {
+		return err
+	}
+	var names []string
+	for _, m := range r.config.Machines[1:] {
+		if err := r.client.power(ctx, m.Name, "on"); err != nil {
+			return err
+		}
+		names = append(names, m.Name)
+	}
+	return r.wait(ctx, waiting{
+		what: "all computes are ready", machines: names,
+		done: func(ctx context.Context) (string, bool, error) {
+			hosts, err := trial.Hosts(ctx, login)
+			if err != nil {
+				return err.Error(), false, nil // the API may be busy; the machines tell whether there is hope
+			}
+			var ready []string
+			for _, h := range hosts {
+				if h.Up {
+					ready = append(ready, h.Name)
+				}
+			}
+			return fmt.Sprintf("(%d of %d: %s)", len(ready), len(names), strings.Join(ready, ", ")), len(ready) >= len(names), nil
+		},
+	})
+}
+
+// writeClouds writes what the openstack client needs.
+func (r *rack) writeClouds(l trial.Login) error {
+	return os.WriteFile(filepath.Join(r.dir, cloudsFile), fmt.Appendf(nil, `clouds:
+  rack:
+    auth:
+      auth_url: %s
+      username: %s
+      password: %s
+      project_name: %s
+      user_domain_name: %s
+      project_domain_name: %s
+    region_name: RegionOne
+    identity_api_version: 3
+    cacert: %s
+    verify: true
+`, l.URL, l.User, l.Password, l.Project, l.Domain, l.Domain, filepath.Join(r.dir, caFile)), 0o600)
+}
+
+// sshPort is the port of 127.0.0.1 that leads to a machine's SSH. The way to
+// a compute is made when it is first asked for: its address is the cloud's to
+// know.
+func (r *rack) sshPort(ctx context.Context, name string) (int, error) {
+	if name == controllerName {
+		return r.config.SSH, nil
+	}
+	login, err := r.login(ctx)
+	if err != nil {
+		return 0, err
+	}
+	hosts, err := trial.Hosts(ctx, login)
+	if err != nil {
+		return 0, err
+	}
+	var names []string
+	for _, h := range hosts {
+		names = append(names, h.Name)
+		if h.Name != name {
+			continue
+		}
+		address, err := netip.ParseAddr(h.Address)
+		if err != nil {
+			return 0, fmt.Errorf("address of %s: %w", name, err)
+		}
+		port, err := freePort(ctx, 0)
+		if err != nil {
+			return 0, err
+		}
+		return port, r.client.do(ctx, "POST", "/forward", forwarding{From: port, To: 22, Address: address}, nil)
+	}
+	return 0, errors.New("no machine " + name + "; there are " + controllerName + ", " + strings.Join(names, ", "))
+}
+
+// tryCloud uses the cloud as a stranger would.
+func (r *rack) tryCloud(ctx context.Context, guest string) error {
+	login, err := r.login(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, m := range r.config.Machines {
+		names = append(names, m.Name)
+	}
+	t := trial.New(login, guest, r.view.say)
+	for _, part := range t.Parts() {
+		err := r.wait(ctx, waiting{what: part.What, machines: names, done: part.Try})
+		if err != nil {
+			return err
+		}
+		r.view.say("ok: %s", part.What)
+	}
+	return nil
+}

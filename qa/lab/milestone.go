@@ -1,0 +1,129 @@
+package lab
+
+import (
+	"regexp"
+	"sync"
+	"time"
+)
+
+// A milestone is something on a console that says how far a machine is.
+type milestone struct {
+	phase string
+	text  *regexp.Regexp
+}
+
+// milestones are what machines of a rack say on their way, in the words of
+// firmware, installer (package installer: its phases) and systemd.
+func milestones() []milestone {
+	m := func(phase, text string) milestone { return milestone{phase, regexp.MustCompile(text)} }
+	return []milestone{
+		m("firmware", `^SeaBIOS \(version|^BdsDxe: loading`),
+		m("network boot", `^iPXE \d|^>>Start PXE|iPXE initialising devices`),
+		m("kernel", `Linux version \d|Decompressing Linux`),
+		m("installer", `^cairn: .*install`),
+		m("partition", `^partition\s`),
+		m("write", `^write\s`),
+		m("verify", `^verify\s`),
+		m("configure", `^configure\s`),
+		m("enrol", `^enrol\s`),
+		m("handover", `^handover\s`),
+		m("installed system", `^cairn: booting version`),
+		m("systemd", `systemd\[1\]:|^Welcome to |systemd \d+.* running in system mode`),
+		m("login", `\blogin:`),
+	}
+}
+
+// failures are what a console says when the machine will not go on. The first
+// group, if any, is the reason.
+func failures() []*regexp.Regexp {
+	return []*regexp.Regexp{
+		regexp.MustCompile(`CAIRN CANNOT GO ON`),
+		regexp.MustCompile(`Kernel panic - not syncing: (.*)`),
+		regexp.MustCompile(`No bootable device`),
+		regexp.MustCompile(`You are in emergency mode`),
+	}
+}
+
+// A Phase is a stretch of a machine's way.
+type Phase struct {
+	Name  string    `json:"name"`
+	Began time.Time `json:"began"`
+}
+
+// maxTail is how many lines of a console are kept for showing.
+const maxTail = 40
+
+// A story follows one machine's console.
+type story struct {
+	milestones []milestone
+	failures   []*regexp.Regexp
+	now        func() time.Time
+
+	mu     sync.Mutex // guards what follows
+	phases []Phase
+	tail   []string
+	failed bool
+}
+
+func newStory() *story {
+	return &story{milestones: milestones(), failures: failures(), now: time.Now}
+}
+
+// begin says that the machine was powered on: what was before is forgotten.
+func (s *story) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.phases = []Phase{{Name: "power on", Began: s.now()}}
+	s.tail, s.failed = nil, false
+}
+
+// line takes the next line of the console.
+func (s *story) line(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tail = append(s.tail, text)
+	if len(s.tail) > maxTail {
+		s.tail = append(s.tail[:0], s.tail[1:]...)
+	}
+	for _, f := range s.failures {
+		s.failed = s.failed || f.MatchString(text)
+	}
+	for _, m := range s.milestones {
+		if !m.text.MatchString(text) {
+			continue
+		}
+		if n := len(s.phases); n == 0 || s.phases[n-1].Name != m.phase {
+			s.phases = append(s.phases, Phase{Name: m.phase, Began: s.now()})
+		}
+		return
+	}
+}
+
+// A Progress is how far a machine is.
+type Progress struct {
+	Phases []Phase  `json:"phases"`
+	Tail   []string `json:"tail"` // the last lines of its console
+	Failed bool     `json:"failed"`
+}
+
+func (s *story) progress() Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Progress{Phases: append([]Phase(nil), s.phases...), Tail: append([]string(nil), s.tail...), Failed: s.failed}
+}
+
+// current is the name of the phase that the machine is in.
+func (p *Progress) current() string {
+	if len(p.Phases) == 0 {
+		return "off"
+	}
+	return p.Phases[len(p.Phases)-1].Name
+}
+
+// last is the last line that the console showed.
+func (p *Progress) last() string {
+	if len(p.Tail) == 0 {
+		return ""
+	}
+	return p.Tail[len(p.Tail)-1]
+}

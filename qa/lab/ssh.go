@@ -1,0 +1,102 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// operator is the account that a rack's key opens.
+const operator = "cairn"
+
+// A shell runs commands on a machine as the operator.
+type shell struct {
+	dir  string // of the rack: its key, and the host keys seen so far
+	port int    // of 127.0.0.1
+}
+
+// run runs a command and returns what it prints. Output that was there before
+// an error comes with it.
+func (s shell) run(ctx context.Context, command string) ([]byte, error) {
+	c, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	session, err := c.NewSession()
+	if err != nil {
+		return nil, fmt.Errorf("ssh: %w", err)
+	}
+	defer session.Close()
+	var out, messages bytes.Buffer
+	session.Stdout, session.Stderr = &out, &messages
+	if err := session.Run(command); err != nil {
+		return out.Bytes(), fmt.Errorf("ssh: %s: %w: %s", command, err, bytes.TrimSpace(messages.Bytes()))
+	}
+	return out.Bytes(), nil
+}
+
+func (s shell) dial(ctx context.Context) (*ssh.Client, error) {
+	raw, err := os.ReadFile(filepath.Join(s.dir, keyFile))
+	if err != nil {
+		return nil, err
+	}
+	key, err := ssh.ParsePrivateKey(raw)
+	if err != nil {
+		return nil, fmt.Errorf("ssh: %s: %w", keyFile, err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", s.port)
+	dialer := net.Dialer{Timeout: time.Minute}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("ssh: %w", err)
+	}
+	// The first answer of a slow machine takes its time; no answer at all is
+	// for the caller to find out.
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("ssh: %w", err)
+	}
+	c, chans, reqs, err := ssh.NewClientConn(conn, address, &ssh.ClientConfig{
+		User: operator, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: s.known,
+	})
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("ssh: %w", err)
+	}
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("ssh: %w", err)
+	}
+	return ssh.NewClient(c, chans, reqs), nil
+}
+
+// known takes the first key that a machine shows and insists on it from then
+// on. The wire to it is this process's own.
+func (s shell) known(host string, _ net.Addr, key ssh.PublicKey) error {
+	file := filepath.Join(s.dir, knownFile)
+	line := fmt.Appendf(nil, "[127.0.0.1]:%d %s", s.port, ssh.MarshalAuthorizedKey(key))
+	have, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	prefix := fmt.Appendf(nil, "[127.0.0.1]:%d ", s.port)
+	for l := range bytes.Lines(have) {
+		if bytes.Equal(l, line) {
+			return nil
+		}
+		if bytes.HasPrefix(l, prefix) {
+			return fmt.Errorf("%s shows another key than before; %s has the old one", host, file)
+		}
+	}
+	return os.WriteFile(file, append(have, line...), 0o600)
+}

@@ -1,0 +1,201 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/cairn-cloud/cairn/qa/lab/machine"
+)
+
+type upCommand struct {
+	place
+	ISO      string        `help:"The ISO that the controller boots." default:"out/cairn.iso" type:"path"`
+	Guest    string        `help:"Directory of the guest images." default:"out/guest" type:"path"`
+	Computes int           `help:"How many compute nodes." default:"2"`
+	Firmware []string      `help:"Firmware of the machines, controller first, repeated as needed: bios or uefi." default:"bios,bios,uefi"`
+	Memory   int           `help:"Memory of the controller, MiB." default:"3584"`
+	Compute  int           `help:"Memory of each compute node, MiB." default:"2048"`
+	Disk     int           `help:"Size of each disk, GiB; files are sparse." default:"16"`
+	API      int           `help:"Port of 127.0.0.1 for the API; another one when it is taken." default:"8443"`
+	SSH      int           `name:"ssh-port" help:"Port of 127.0.0.1 for the controller's SSH; another one when it is taken." default:"8022"`
+	Until    string        `help:"Stop early: controller (its API answers), computes (all are ready), servers (all checks)." enum:"controller,computes,servers" default:"servers"`
+	Stall    time.Duration `help:"A machine that does nothing for so long is stuck." default:"10m"`
+	Capture  bool          `help:"Capture on every port from the start."`
+	Keep     bool          `help:"Leave the rack up when it fails or is interrupted."`
+}
+
+// Run takes a rack from powered-off machines to running servers.
+func (c *upCommand) Run(ctx context.Context, log *slog.Logger) error {
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return err
+	}
+	r := &rack{
+		dir: c.Dir, client: newClient(c.Dir), log: log, stall: c.Stall, began: time.Now(),
+		view: newView(os.Stdout, isatty.IsTerminal(os.Stdout.Fd())),
+	}
+	err := c.way(ctx, r)
+	if err == nil {
+		return nil
+	}
+	r.fail(err)
+	if c.Keep {
+		return err
+	}
+	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return errors.Join(err, stopSupervisor(down, c.Dir))
+}
+
+// fail tells why a rack did not come up and where more is to be found.
+func (r *rack) fail(reason error) {
+	r.view.say("FAILED: %v", reason)
+	// The context may be the reason; a bundle is wanted all the same.
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	status, err := r.client.status(ctx)
+	if err != nil {
+		status = nil
+	}
+	fmt.Fprint(r.view.out, timetable(r.steps, status))
+	if r.config == nil {
+		return
+	}
+	file, err := r.bundle(ctx)
+	if err != nil {
+		r.view.say("support bundle: %v", err)
+	}
+	if file != "" {
+		r.view.say("support bundle: %s", file)
+	}
+}
+
+// way is the whole way, step by step.
+func (c *upCommand) way(ctx context.Context, r *rack) error {
+	if err := r.step("prepare", func() error { return c.prepare(ctx, r) }); err != nil {
+		return err
+	}
+	if err := r.step("controller: from the ISO to an API that answers", func() error { return r.bootController(ctx) }); err != nil {
+		return err
+	}
+	if c.Until == "controller" {
+		return r.done(ctx)
+	}
+	if err := r.step("computes: from the network to ready", func() error { return r.bootComputes(ctx) }); err != nil {
+		return err
+	}
+	if c.Until == "computes" {
+		return r.done(ctx)
+	}
+	if err := r.step("servers: created, ACTIVE and checked", func() error { return r.tryCloud(ctx, c.Guest) }); err != nil {
+		return err
+	}
+	return r.done(ctx)
+}
+
+// prepare ends the rack that was there and makes a new one with blank disks.
+func (c *upCommand) prepare(ctx context.Context, r *rack) error {
+	if err := stopSupervisor(ctx, c.Dir); err != nil {
+		return err
+	}
+	if err := clean(c.Dir); err != nil {
+		return err
+	}
+	if _, err := os.Stat(c.ISO); err != nil {
+		return fmt.Errorf("%w; `make iso` makes it", err)
+	}
+	config, err := c.rack(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := ensureKey(c.Dir)
+	if err != nil {
+		return err
+	}
+	if config.Conf, err = makeConf(ctx, c.Dir, config.rackYAML(key)); err != nil {
+		return err
+	}
+	if err := config.save(c.Dir); err != nil {
+		return err
+	}
+	r.config = config
+	return r.startSupervisor(ctx)
+}
+
+// rack is the configuration that the flags ask for.
+func (c *upCommand) rack(ctx context.Context) (*Config, error) {
+	api, err := freePort(ctx, c.API)
+	if err != nil {
+		return nil, err
+	}
+	ssh, err := freePort(ctx, c.SSH)
+	if err != nil {
+		return nil, err
+	}
+	config := &Config{ISO: c.ISO, API: api, SSH: ssh, Capture: c.Capture}
+	for i := range 1 + c.Computes {
+		m := Machine{Name: controllerName, Number: i + 1, CPUs: 2, MemoryMiB: c.Memory, DiskGiB: c.Disk}
+		if i > 0 {
+			m.Name, m.MemoryMiB = fmt.Sprintf("compute%d", i), c.Compute
+		}
+		m.Firmware = machine.Firmware(c.Firmware[i%len(c.Firmware)])
+		config.Machines = append(config.Machines, m)
+	}
+	return config, nil
+}
+
+// clean removes what an earlier rack left, except its support bundles.
+func clean(dir string) error {
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if ok, err := filepath.Match("support-*", filepath.Base(name)); ok || err != nil {
+			continue
+		}
+		if err := os.RemoveAll(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bootController powers the controller on and waits for its API.
+func (r *rack) bootController(ctx context.Context) error {
+	if err := r.client.power(ctx, controllerName, "on"); err != nil {
+		return err
+	}
+	err := r.wait(ctx, waiting{
+		what: "the controller takes SSH", machines: []string{controllerName},
+		done: func(ctx context.Context) (string, bool, error) { return r.tryCA(ctx) },
+	})
+	if err != nil {
+		return err
+	}
+	return r.wait(ctx, waiting{
+		what: "the API answers", machines: []string{controllerName},
+		done: func(ctx context.Context) (string, bool, error) { return r.tryAPI(ctx) },
+	})
+}
+
+// done prints how it went.
+func (r *rack) done(ctx context.Context) error {
+	status, err := r.client.status(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(r.view.out, timetable(r.steps, status))
+	r.view.say("The cloud is up: https://127.0.0.1:%d/", r.config.API)
+	fmt.Fprintf(r.view.out, `
+  export OS_CLIENT_CONFIG_FILE=%s OS_CLOUD=rack
+  openstack server list
+`, filepath.Join(r.dir, cloudsFile))
+	return nil
+}

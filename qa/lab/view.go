@@ -1,0 +1,99 @@
+package lab
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A view shows how far things are: on a terminal lines that redraw
+// themselves, elsewhere a line whenever there is something new.
+type view struct {
+	out      io.Writer
+	terminal bool
+	began    time.Time
+	now      func() time.Time
+
+	drawn int               // lines on the terminal to draw over
+	said  map[string]string // what a plain view said last, by machine
+}
+
+func newView(out io.Writer, terminal bool) *view {
+	return &view{out: out, terminal: terminal, began: time.Now(), now: time.Now, said: make(map[string]string)}
+}
+
+// clock is the time since the beginning, like 3:07.
+func (v *view) clock() string { return clock(v.now().Sub(v.began)) }
+
+func clock(d time.Duration) string {
+	s := int(d.Seconds())
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}
+
+// say prints a line that stays.
+func (v *view) say(format string, args ...any) {
+	v.clear()
+	fmt.Fprintf(v.out, "%6s  %s\n", v.clock(), fmt.Sprintf(format, args...))
+}
+
+// clear takes what is drawn off the terminal.
+func (v *view) clear() {
+	if v.drawn > 0 {
+		fmt.Fprintf(v.out, "\x1b[%dA\x1b[J", v.drawn)
+		v.drawn = 0
+	}
+}
+
+// show shows what is waited for and how far the machines are.
+func (v *view) show(s *Status, w waiting, detail string) {
+	var lines []string
+	if v.terminal {
+		lines = append(lines, fmt.Sprintf("%6s  until %s %s", v.clock(), w.what, detail))
+	}
+	for _, m := range s.Machines {
+		if !m.On {
+			continue
+		}
+		text := m.current()
+		if v.terminal {
+			lines = append(lines, fmt.Sprintf("        %-12s %-17s %s", m.Name, text, bar(m.last())))
+		} else if v.said[m.Name] != text {
+			v.said[m.Name] = text
+			v.say("%s: %s", m.Name, text)
+		}
+	}
+	if !v.terminal {
+		if v.said[""] != w.what+detail {
+			v.said[""] = w.what + detail
+			v.say("until %s %s", w.what, detail)
+		}
+		return
+	}
+	v.clear()
+	for i, l := range lines {
+		lines[i] = l[:min(len(l), 118)]
+	}
+	fmt.Fprintln(v.out, strings.Join(lines, "\n"))
+	v.drawn = len(lines)
+}
+
+var percent = regexp.MustCompile(`(\d{1,3})%`)
+
+// bar draws a bar where a line names a percentage, and else shows the line.
+func bar(line string) string {
+	m := percent.FindStringSubmatch(line)
+	if m == nil {
+		return line
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil || n > 100 {
+		return line
+	}
+	const width = 30
+	full := n * width / 100
+	_, after, _ := strings.Cut(line, m[0])
+	return fmt.Sprintf("[%s%s] %3d%% %s", strings.Repeat("#", full), strings.Repeat("-", width-full), n, strings.TrimSpace(after))
+}
