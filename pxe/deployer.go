@@ -125,8 +125,8 @@ func (d *deployer) base() string {
 func (d *deployer) responder() *dhcp.Responder {
 	return dhcp.New(dhcp.Config{
 		Server: netip.PrefixFrom(d.conf.Address, d.rack.Management.Network.Bits()), HTTP: d.base(),
-		Files: dhcp.Files{BIOS: biosLoader, UEFI: d.conf.UEFILoader},
-		Pool:  d.pool, Observer: watcher{d.fleet, d.log}, Log: d.log,
+		Files: dhcp.Files{BIOS: biosLoader, UEFI: d.conf.UEFILoader, Next: tftp.NextName},
+		Pool:  d.pool, Observer: watcher{d.fleet, d.log}, Installed: d.fleet.Installed, Log: d.log,
 	})
 }
 

@@ -147,7 +147,7 @@ func TestInstalledUEFIMachineBootsItsDisk(t *testing.T) {
 	esp := t.TempDir() // the firmware's shell runs startup.nsh
 	must(t, os.WriteFile(filepath.Join(esp, "startup.nsh"), []byte("echo "+onDisk+"\r\n"), 0o600))
 	serial := power(t, br, append(firmware(t), "-drive", "if=virtio,format=raw,file=fat:rw:"+esp)...)
-	book.wait(t, quiet, "machine boots", machineID, "firmware=uefi", "told=disk")
+	book.wait(t, quiet, "TFTP file sent", "file=boot-disk.efi")
 	printed(t, serial, book, onDisk)
 }
 

@@ -15,6 +15,7 @@ import (
 type Files struct {
 	BIOS string // default undionly.kpxe
 	UEFI string // default ipxe.efi
+	Next string // makes UEFI go on to the disk; for installed machines
 }
 
 // An Observer learns who asked. Calls come from the packet loop: be quick.
@@ -31,7 +32,9 @@ type Config struct {
 	Gateway  netip.Addr // zero: none is told
 	Pool     *Pool
 	Observer Observer
-	Log      *slog.Logger
+	// Installed tells whether a machine is to boot its disk. May be nil.
+	Installed func(mac string) bool
+	Log       *slog.Logger
 }
 
 // A Responder answers DHCP packets.

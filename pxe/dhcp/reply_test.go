@@ -153,6 +153,23 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+func TestInstalledMachineGoesOnToItsDisk(t *testing.T) {
+	p, _ := newPool(t, nil)
+	r, _ := newResponder(t, p)
+	r.conf.Files.Next, r.conf.Installed = "next.efi", func(mac string) bool { return mac == "52:54:00:00:00:01" }
+	for n, want := range map[byte]map[iana.Arch]string{
+		1: {iana.INTEL_X86PC: "undionly.kpxe", iana.EFI_X86_64: "next.efi", iana.EFI_X86_64_HTTP: "http://10.20.0.11:8080/boot/next.efi"},
+		2: {iana.INTEL_X86PC: "undionly.kpxe", iana.EFI_X86_64: "ipxe.efi", iana.EFI_X86_64_HTTP: "http://10.20.0.11:8080/boot/ipxe.efi"},
+	} {
+		for arch, file := range want {
+			out, why := r.Handle(sent(t, n, dhcpv4.MessageTypeDiscover, firmware("PXEClient", arch)))
+			if out == nil || out.BootFileName != file {
+				t.Errorf("machine %d, %s: got %s, want file %s", n, arch, shown(out, why), file)
+			}
+		}
+	}
+}
+
 func TestDiscoverThenRequest(t *testing.T) {
 	p, _ := newPool(t, nil)
 	r, s := newResponder(t, p)

@@ -59,6 +59,15 @@ func (f *Fleet) Discovered(mac string, a netip.Addr, what string) error {
 	})
 }
 
+// Installed tells whether a machine that boots from the network is to go on to
+// its disk.
+func (f *Fleet) Installed(mac string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.find(mac)
+	return r != nil && r.Machine.Installed
+}
+
 // OtherServer notes that somebody else answers DHCP on this wire.
 func (f *Fleet) OtherServer(mac string, server netip.Addr) {
 	f.mu.Lock()

@@ -2,6 +2,7 @@ package httpboot
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -106,7 +107,8 @@ func (r *Release) serve(w http.ResponseWriter, req *http.Request, name string) e
 		return err
 	}
 	defer f.Close()
-	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience(size))); err != nil {
+	err = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience(size)))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("serve %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")

@@ -36,7 +36,7 @@ type Server struct {
 // Open reads the named loaders from the directory. fetched may be nil; it is
 // called for each request of a file that is there.
 func Open(dir string, names []string, log *slog.Logger, fetched func(netip.Addr, string)) (*Server, error) {
-	s := &Server{files: map[string][]byte{}, log: log, fetched: fetched}
+	s := &Server{files: map[string][]byte{NextName: next()}, log: log, fetched: fetched}
 	for _, name := range names {
 		b, err := os.ReadFile(path.Join(dir, name))
 		if errors.Is(err, os.ErrNotExist) {
