@@ -3,6 +3,7 @@ package compute
 import (
 	"context"
 	"encoding/json"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 
 // A Flavor is a size of servers. Private ones are for administrators.
 type Flavor struct {
-	ID         string            `json:"id" db:"id,key" api:"brief,create"`
+	ID         *string           `json:"id" db:"id,key" api:"brief,create"` // null on creation: chosen
 	Seq        int64             `json:"-" db:"seq,auto"`
 	Name       string            `json:"name" db:"name" api:"brief,create,required,name,sort"`
 	RAM        int               `json:"ram" db:"ram" api:"create,required,min=1,max=2147483647,sort"`
@@ -31,6 +32,9 @@ type Flavor struct {
 	CreatedAt  time.Time         `json:"-" db:"created_at"`
 	UpdatedAt  time.Time         `json:"-" db:"updated_at"`
 }
+
+// flavorID is what Nova lets the id of a flavor be.
+var flavorID = regexp.MustCompile(`^[A-Za-z0-9. _-]{1,255}$`)
 
 // flavorsResource describes /flavors.
 func (s *Service) flavorsResource() api.Resource[Flavor] {
@@ -92,8 +96,11 @@ func atLeast(column string) func(context.Context, *api.Call, []string) ([]store.
 
 // creatingFlavor checks what the tags cannot say.
 func (s *Service) creatingFlavor(ctx context.Context, tx *store.Tx, c *api.Call, in *Flavor) error {
-	if in.ID == "" || in.ID == "auto" {
-		in.ID = cloud.NewID()
+	if in.ID == nil || *in.ID == "" || *in.ID == "auto" {
+		in.ID = ptr(cloud.NewID())
+	}
+	if !flavorID.MatchString(*in.ID) {
+		return cloud.BadRequest("Invalid input for field/attribute flavorid. Value: %s. Allowed: 1 to 255 letters, digits, dots, underscores, hyphens and blanks", *in.ID)
 	}
 	if in.ExtraSpecs == nil {
 		in.ExtraSpecs = map[string]string{}
@@ -101,9 +108,9 @@ func (s *Service) creatingFlavor(ctx context.Context, tx *store.Tx, c *api.Call,
 	if raw := strings.Trim(string(c.Raw("swap")), `"`); raw != "" && raw != "null" && raw != "0" {
 		return cloud.BadRequest("Invalid input for field/attribute swap. Value: %s. Swap disks are not offered; allowed: 0", raw)
 	}
-	n, err := s.flavors.In(tx).Count(ctx, store.Eq("id", in.ID))
+	n, err := s.flavors.In(tx).Count(ctx, store.Eq("id", *in.ID))
 	if err == nil && n > 0 {
-		err = cloud.Conflict("Flavor with ID %s already exists.", in.ID)
+		err = cloud.Conflict("Flavor with ID %s already exists.", *in.ID)
 	}
 	if err != nil {
 		return err
@@ -158,7 +165,7 @@ func (s *Service) extraSpecs() []api.Below[Flavor] {
 }
 
 func noExtraSpec(f *Flavor, key string) error {
-	return cloud.NotFound("Flavor %s has no extra specs with key %s.", f.ID, key)
+	return cloud.NotFound("Flavor %s has no extra specs with key %s.", *f.ID, key)
 }
 
 func (s *Service) setExtraSpecs(ctx context.Context, f *Flavor, specs map[string]string) error {
@@ -175,10 +182,10 @@ func (s *Service) Bootstrap(ctx context.Context) error {
 		return err
 	}
 	for _, f := range []Flavor{
-		{ID: "1", Name: "m1.tiny", RAM: 512, VCPUs: 1, Disk: 1},
-		{ID: "2", Name: "m1.small", RAM: 2048, VCPUs: 1, Disk: 20},
-		{ID: "3", Name: "m1.medium", RAM: 4096, VCPUs: 2, Disk: 40},
-		{ID: "42", Name: "m1.nano", RAM: 128, VCPUs: 1, Disk: 0},
+		{ID: ptr("1"), Name: "m1.tiny", RAM: 512, VCPUs: 1, Disk: 1},
+		{ID: ptr("2"), Name: "m1.small", RAM: 2048, VCPUs: 1, Disk: 20},
+		{ID: ptr("3"), Name: "m1.medium", RAM: 4096, VCPUs: 2, Disk: 40},
+		{ID: ptr("42"), Name: "m1.nano", RAM: 128, VCPUs: 1, Disk: 0},
 	} {
 		f.RxTx, f.Public, f.ExtraSpecs = 1, true, map[string]string{}
 		f.CreatedAt = s.clock()

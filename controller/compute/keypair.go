@@ -18,13 +18,13 @@ import (
 // A Keypair is an SSH public key that its owner may have put into new servers.
 // Keypairs belong to a user, not a project, and are addressed by name.
 type Keypair struct {
-	Name        string     `json:"name" db:"name,key" api:"create,required,name,sort"`
+	Name        string     `json:"name" db:"name" api:"create,required,name,sort"`
 	Type        string     `json:"type" db:"type" api:"create,since=2.2,default=ssh,oneof=ssh"`
 	PublicKey   string     `json:"public_key" db:"public_key" api:"create"`
 	Fingerprint string     `json:"fingerprint" db:"fingerprint"`
 	PrivateKey  string     `json:"private_key,omitempty" api:"once"` // shown on create, never stored
 	UserID      string     `json:"user_id,omitempty" db:"user_id" api:"create,setadmin,since=2.1"`
-	Seq         int64      `json:"id,omitempty" db:"seq,auto"`
+	Seq         int64      `json:"id,omitempty" db:"seq,key,auto"`
 	CreatedAt   time.Time  `json:"-" db:"created_at"`
 	Created     *time.Time `json:"created_at,omitempty"`
 	Deleted     *bool      `json:"deleted,omitempty"`
@@ -69,6 +69,7 @@ func (s *Service) keypairsResource() api.Resource[Keypair] {
 
 // complete makes the key if none was given, and its fingerprint.
 func (k *Keypair) complete() error {
+	k.Type = "ssh" // the only one; before 2.2 nobody names it
 	if k.PublicKey == "" {
 		public, private, err := newKey(k.Name)
 		if err != nil {

@@ -16,49 +16,49 @@ import (
 // A Server is a machine of a user, as it goes over the wire. The fields with
 // the word hidden come in only.
 type Server struct {
-	ID          string            `json:"id" db:"id" api:"brief,filter"`
-	Name        string            `json:"name" db:"name" api:"brief,create,update,required,name,filter,like,sort"`
-	Links       any               `json:"links,omitempty" api:"brief"`
-	Status      string            `json:"status,omitempty"`
-	ProjectID   string            `json:"tenant_id,omitempty" db:"project_id" api:"filter"`
-	UserID      string            `json:"user_id,omitempty" db:"user_id" api:"filter,sort"`
-	HostHash    *string           `json:"hostId,omitempty"`
-	Image       any               `json:"image,omitempty"`
-	Flavor      any               `json:"flavor,omitempty"`
-	Created     *time.Time        `json:"created,omitempty"`
-	Updated     *time.Time        `json:"updated,omitempty"`
-	Addresses   any               `json:"addresses,omitempty"`
-	Metadata    map[string]string `json:"metadata" api:"create"`
-	AccessIPv4  *string           `json:"accessIPv4,omitempty" api:"create"`
-	AccessIPv6  *string           `json:"accessIPv6,omitempty" api:"create"`
-	Progress    *int              `json:"progress,omitempty"`
-	DiskConfig  string            `json:"OS-DCF:diskConfig" api:"create,default=MANUAL,oneof=MANUAL|AUTO"`
-	Zone        *string           `json:"OS-EXT-AZ:availability_zone,omitempty"`
-	ConfigDrive *string           `json:"config_drive,omitempty"`
-	KeyName     json.RawMessage   `json:"key_name,omitempty" api:"create"`
-	LaunchedAt  json.RawMessage   `json:"OS-SRV-USG:launched_at,omitempty"`
-	EndedAt     json.RawMessage   `json:"OS-SRV-USG:terminated_at,omitempty"`
-	Task        json.RawMessage   `json:"OS-EXT-STS:task_state,omitempty"`
-	VM          string            `json:"OS-EXT-STS:vm_state,omitempty"`
-	PowerState  *int              `json:"OS-EXT-STS:power_state,omitempty"`
-	Groups      any               `json:"security_groups,omitempty" api:"create"`
-	Volumes     any               `json:"os-extended-volumes:volumes_attached,omitempty"`
-	Fault       *fault            `json:"fault,omitempty"`
-	Host        json.RawMessage   `json:"OS-EXT-SRV-ATTR:host,omitempty" api:"admin"`
-	Hypervisor  json.RawMessage   `json:"OS-EXT-SRV-ATTR:hypervisor_hostname,omitempty" api:"admin"`
-	Instance    *string           `json:"OS-EXT-SRV-ATTR:instance_name,omitempty" api:"admin"`
-	HostName    *string           `json:"OS-EXT-SRV-ATTR:hostname,omitempty" api:"admin,since=2.3"`
-	Reservation *string           `json:"OS-EXT-SRV-ATTR:reservation_id,omitempty" api:"admin,since=2.3"`
-	LaunchIndex *int              `json:"OS-EXT-SRV-ATTR:launch_index,omitempty" api:"admin,since=2.3"`
-	KernelID    *string           `json:"OS-EXT-SRV-ATTR:kernel_id,omitempty" api:"admin,since=2.3"`
-	RamdiskID   *string           `json:"OS-EXT-SRV-ATTR:ramdisk_id,omitempty" api:"admin,since=2.3"`
-	RootDevice  *string           `json:"OS-EXT-SRV-ATTR:root_device_name,omitempty" api:"admin,since=2.3"`
-	UserDataOut json.RawMessage   `json:"OS-EXT-SRV-ATTR:user_data,omitempty" api:"admin,since=2.3"`
-	Locked      *bool             `json:"locked,omitempty" api:"since=2.9"`
-	HostStatus  *string           `json:"host_status,omitempty" api:"admin,since=2.16"`
-	Description json.RawMessage   `json:"description,omitempty" api:"create,update,since=2.19"`
-	Tags        *[]string         `json:"tags,omitempty" api:"since=2.26"`
-	AdminPass   string            `json:"adminPass,omitempty" api:"once"`
+	ID          string             `json:"id" db:"id" api:"brief,filter"`
+	Name        string             `json:"name,omitempty" db:"name" api:"brief,create,update,required,name,filter,like,sort"`
+	Links       any                `json:"links,omitempty" api:"brief"`
+	Status      string             `json:"status,omitempty"`
+	ProjectID   string             `json:"tenant_id,omitempty" db:"project_id" api:"filter"`
+	UserID      string             `json:"user_id,omitempty" db:"user_id" api:"filter,sort"`
+	HostHash    *string            `json:"hostId,omitempty"`
+	Image       any                `json:"image,omitempty"`
+	Flavor      any                `json:"flavor,omitempty"`
+	Created     *time.Time         `json:"created,omitempty"`
+	Updated     *time.Time         `json:"updated,omitempty"`
+	Addresses   any                `json:"addresses,omitempty"`
+	Metadata    *map[string]string `json:"metadata,omitempty" api:"create"`
+	AccessIPv4  *string            `json:"accessIPv4,omitempty" api:"create"`
+	AccessIPv6  *string            `json:"accessIPv6,omitempty" api:"create"`
+	Progress    *int               `json:"progress,omitempty"`
+	DiskConfig  string             `json:"OS-DCF:diskConfig" api:"create,default=MANUAL,oneof=MANUAL|AUTO"`
+	Zone        *string            `json:"OS-EXT-AZ:availability_zone,omitempty"`
+	ConfigDrive *string            `json:"config_drive,omitempty"`
+	KeyName     json.RawMessage    `json:"key_name,omitempty" api:"create"`
+	LaunchedAt  json.RawMessage    `json:"OS-SRV-USG:launched_at,omitempty"`
+	EndedAt     json.RawMessage    `json:"OS-SRV-USG:terminated_at,omitempty"`
+	Task        json.RawMessage    `json:"OS-EXT-STS:task_state,omitempty"`
+	VM          string             `json:"OS-EXT-STS:vm_state,omitempty"`
+	PowerState  *int               `json:"OS-EXT-STS:power_state,omitempty"`
+	Groups      any                `json:"security_groups,omitempty" api:"create"`
+	Volumes     any                `json:"os-extended-volumes:volumes_attached,omitempty"`
+	Fault       *fault             `json:"fault,omitempty"`
+	Host        json.RawMessage    `json:"OS-EXT-SRV-ATTR:host,omitempty" api:"admin"`
+	Hypervisor  json.RawMessage    `json:"OS-EXT-SRV-ATTR:hypervisor_hostname,omitempty" api:"admin"`
+	Instance    *string            `json:"OS-EXT-SRV-ATTR:instance_name,omitempty" api:"admin"`
+	HostName    *string            `json:"OS-EXT-SRV-ATTR:hostname,omitempty" api:"admin,since=2.3"`
+	Reservation *string            `json:"OS-EXT-SRV-ATTR:reservation_id,omitempty" api:"admin,since=2.3"`
+	LaunchIndex *int               `json:"OS-EXT-SRV-ATTR:launch_index,omitempty" api:"admin,since=2.3"`
+	KernelID    *string            `json:"OS-EXT-SRV-ATTR:kernel_id,omitempty" api:"admin,since=2.3"`
+	RamdiskID   *string            `json:"OS-EXT-SRV-ATTR:ramdisk_id,omitempty" api:"admin,since=2.3"`
+	RootDevice  *string            `json:"OS-EXT-SRV-ATTR:root_device_name,omitempty" api:"admin,since=2.3"`
+	UserDataOut json.RawMessage    `json:"OS-EXT-SRV-ATTR:user_data,omitempty" api:"admin,since=2.3"`
+	Locked      *bool              `json:"locked,omitempty" api:"since=2.9"`
+	HostStatus  *string            `json:"host_status,omitempty" api:"admin,since=2.16"`
+	Description json.RawMessage    `json:"description,omitempty" api:"create,update,since=2.19"`
+	Tags        *[]string          `json:"tags,omitempty" api:"since=2.26"`
+	AdminPass   string             `json:"adminPass,omitempty" api:"once"`
 
 	ImageRef     string          `json:"imageRef" api:"create,hidden"`
 	FlavorRef    json.RawMessage `json:"flavorRef" api:"create,required,hidden"`
@@ -185,7 +185,7 @@ func wireServer(c *api.Call, r *serverRow, addresses []Address, ready map[string
 		Image:   map[string]any{"id": r.ImageID, "links": bookmark(c, "images", r.ImageID)},
 		Flavor:  map[string]any{"id": r.FlavorID, "links": bookmark(c, "flavors", r.FlavorID)},
 		Created: ptr(r.CreatedAt.Truncate(time.Second)), Updated: ptr(r.UpdatedAt.Truncate(time.Second)),
-		Addresses: addressMap(addresses), Metadata: r.Metadata, AccessIPv4: &empty, AccessIPv6: &empty,
+		Addresses: addressMap(addresses), Metadata: &r.Metadata, AccessIPv4: &empty, AccessIPv6: &empty,
 		DiskConfig: "MANUAL", Zone: &zone, ConfigDrive: &empty, KeyName: orNull(r.KeyName),
 		LaunchedAt: launchedAt(r.LaunchedAt), EndedAt: json.RawMessage("null"),
 		Task: orNull(emptyNil(string(r.Task))), VM: string(r.VM), PowerState: &power,

@@ -77,11 +77,11 @@ func (s *Service) plan(ctx context.Context, c *api.Call, in *Server) (*serverRow
 	now := s.clock()
 	row := &serverRow{
 		ProjectID: c.Caller.ProjectID, UserID: c.Caller.UserID, Name: strings.TrimSpace(in.Name),
-		ReservationID: "r-" + strings.ToLower(newPassword()[:8]), Metadata: in.Metadata,
+		ReservationID: "r-" + strings.ToLower(newPassword()[:8]), Metadata: map[string]string{},
 		VM: VMBuilding, Task: TaskScheduling, CreatedAt: now, UpdatedAt: now,
 	}
-	if row.Metadata == nil {
-		row.Metadata = map[string]string{}
+	if in.Metadata != nil && *in.Metadata != nil {
+		row.Metadata = *in.Metadata
 	}
 	if row.ProjectID == "" {
 		return nil, cloud.Forbidden("A server needs a token with the scope of a project.")
@@ -108,7 +108,7 @@ func (s *Service) planFlavor(ctx context.Context, c *api.Call, in *Server, row *
 	if err != nil {
 		return err
 	}
-	row.FlavorID, row.VCPUs, row.RAM, row.Disk = f.ID, f.VCPUs, f.RAM, f.Disk
+	row.FlavorID, row.VCPUs, row.RAM, row.Disk = *f.ID, f.VCPUs, f.RAM, f.Disk
 	return nil
 }
 
