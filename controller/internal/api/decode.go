@@ -17,13 +17,16 @@ var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 // Decode reads the call's object (an action's value, the body of something
 // Below) into a struct with json and api tags, as strictly as the service's
 // dialect has it. Words that name an operation are not needed.
-func Decode[In any](c *Call) (*In, error) {
+func Decode[In any](c *Call) (*In, error) { return DecodeRaw[In](c, c.body) }
+
+// DecodeRaw is Decode for an object that the handler has put together.
+func DecodeRaw[In any](c *Call, raw json.RawMessage) (*In, error) {
 	s, err := shapeOf(reflect.TypeFor[In]())
 	if err != nil {
 		return nil, err
 	}
 	in := new(In)
-	if err := c.decode(s, reflect.ValueOf(in).Elem(), c.body, OpAction, ""); err != nil {
+	if err := c.decode(s, reflect.ValueOf(in).Elem(), raw, OpAction, ""); err != nil {
 		return nil, err
 	}
 	return in, nil
@@ -60,6 +63,9 @@ func (c *Call) take(s *shape, v reflect.Value, members map[string]json.RawMessag
 				return err
 			}
 		}
+	}
+	if len(unknown) > 0 && s.byName[unknown[0]] != nil && c.service.service.Dialect.ReadOnly != 0 {
+		return cloud.Errorf(c.service.service.Dialect.ReadOnly, "Attribute '%s' is read-only.", unknown[0])
 	}
 	if len(unknown) == 0 || c.service.service.Dialect.IgnoreUnknown {
 		return nil

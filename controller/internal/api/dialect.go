@@ -21,13 +21,16 @@ type Dialect struct {
 	// LegacyVersion is an older header of the microversion.
 	LegacyVersion string
 
-	IgnoreUnknown bool   // members that no field takes are ignored; else they are an error
-	Forbid        bool   // what the caller may not see is 403; else it does not exist
-	UpdateMethod  string // PUT or PATCH
-	TimeLayout    string
-	HexIDs        bool // new ids have no hyphens
-	Fields        bool // lists and shows take fields=
-	Bulk          bool // {"networks": [...]} creates several
+	IgnoreUnknown bool // members that no field takes are ignored; else they are an error
+	// ReadOnly is the kind of error for members that clients may not set;
+	// KindInternal: as IgnoreUnknown has it.
+	ReadOnly     cloud.Kind
+	Forbid       bool   // what the caller may not see is 403; else it does not exist
+	UpdateMethod string // PUT or PATCH
+	TimeLayout   string
+	HexIDs       bool // new ids have no hyphens
+	Fields       bool // lists and shows take fields=
+	Bulk         bool // {"networks": [...]} creates several
 
 	// AllProjects is the query parameter by which administrators list the rows
 	// of all projects; empty: they always do.
@@ -166,7 +169,7 @@ func ImageDialect() Dialect {
 		Fault: func(status int, e *cloud.Error) (string, []byte) {
 			return "text/html; charset=UTF-8", htmlFault(status, e.Message)
 		},
-		Statuses:     map[cloud.Kind]int{cloud.KindOverQuota: http.StatusRequestEntityTooLarge},
+		ReadOnly:     cloud.KindForbidden,
 		UpdateMethod: http.MethodPatch, TimeLayout: layoutSeconds,
 		Paging: PageImage, MaxLimit: 1000,
 		Rule: func(policy, name, plural string, op Op) string {

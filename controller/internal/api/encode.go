@@ -156,3 +156,18 @@ func (o object) only(names []string) object {
 	}
 	return kept
 }
+
+// Present is a struct with json and api tags as the call's caller and version
+// may see it, in the form that kit-made answers have: for handlers that answer
+// with a resource by themselves. A non-nil err is returned instead.
+func (c *Call) Present(row any, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	v := reflect.Indirect(reflect.ValueOf(row))
+	s, err := shapeOf(v.Type())
+	if err != nil {
+		return nil, err
+	}
+	return c.encode(s, v, c.Op, false), nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -189,7 +190,32 @@ func (r *compiled[T]) filters(ctx context.Context, c *Call, values url.Values) (
 		}
 		conds = append(conds, more...)
 	}
+	if r.FilterRest == nil {
+		return conds, nil
+	}
+	for _, name := range sortedKeys(values) {
+		if r.knows(name) {
+			continue
+		}
+		more, err := r.FilterRest(ctx, c, name, values[name])
+		if err != nil {
+			return nil, err
+		}
+		conds = append(conds, more...)
+	}
 	return conds, nil
+}
+
+// knows tells whether a query parameter means something by itself.
+func (r *compiled[T]) knows(name string) bool {
+	switch name {
+	case "limit", "marker", "sort", "sort_key", "sort_dir", "fields", "page_reverse", r.dialect.AllProjects:
+		return true
+	}
+	if f := r.shape.byName[name]; f != nil && f.filter {
+		return true
+	}
+	return slices.ContainsFunc(r.Filters, func(f Filter) bool { return f.Name == name })
 }
 
 // cond is a filter's condition: any of the values.

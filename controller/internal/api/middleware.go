@@ -112,6 +112,9 @@ func (b *bound) handler(h handling, f func(ctx context.Context, c *Call) error) 
 		c := &Call{service: b, w: w, r: r, Log: b.log.With("request", id)}
 		if !h.stream {
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			// A body that comes a byte at a time ends with the request's time;
+			// writers that know no deadline (tests) have no slow clients.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTimeout))
 			ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 			defer cancel()
 			c.r = r.WithContext(ctx)

@@ -48,7 +48,7 @@ func (r Resource[T]) mount(m *mounting) error {
 		m.router.Method(http.MethodPost, one+"/action", m.handler(handling{}, c.act))
 	}
 	for _, b := range c.Below {
-		m.router.Method(b.Method, one+b.Path, m.handler(handling{}, func(ctx context.Context, call *Call) error {
+		m.router.Method(b.Method, one+b.Path, m.handler(handling{stream: b.Stream}, func(ctx context.Context, call *Call) error {
 			return c.below(ctx, call, &b)
 		}))
 	}

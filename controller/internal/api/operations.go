@@ -368,6 +368,10 @@ func (r *compiled[T]) below(ctx context.Context, c *Call, b *Below[T]) error {
 	if err := c.Allow(r.belowRule(b), r.target(row)); err != nil {
 		return err
 	}
+	if b.Stream {
+		_, err := b.Do(ctx, c, row)
+		return err
+	}
 	if err := c.readBody(); err != nil {
 		return err
 	}

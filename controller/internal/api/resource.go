@@ -51,6 +51,9 @@ type Resource[T any] struct {
 	Without   []Op         // that do not exist although they could
 	Sort      []store.Sort // order of lists that ask for none; empty: created_at, if there is such a column, and the key
 	Filters   []Filter     // beyond the fields with the word filter
+	// FilterRest takes the query parameters that nothing else knows; nil
+	// ignores them.
+	FilterRest func(ctx context.Context, c *Call, name string, values []string) ([]store.Cond, error)
 
 	Rows *store.Table[T]
 
@@ -98,6 +101,9 @@ type Below[T any] struct {
 	Rule   string // empty: the resource's rule for show (GET, HEAD) or update
 	Access string // default check of Rule when it is named
 	Code   int    // 0: 200 with an answer, 204 without
+	// Stream leaves the body to Do to read and the answer to Do to write
+	// (Call.Request, Call.Writer), without limits of size and time.
+	Stream bool
 	Do     func(ctx context.Context, c *Call, row *T) (answer any, err error)
 }
 

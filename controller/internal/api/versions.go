@@ -14,13 +14,15 @@ func (b *bound) mountVersions(r chi.Router) {
 	if len(s.Versions) == 0 {
 		return
 	}
-	list := b.handler(handling{public: true}, func(ctx context.Context, c *Call) error {
-		docs := make([]map[string]any, len(s.Versions))
-		for i := range s.Versions {
-			docs[i] = c.versionDocument(&s.Versions[i])
-		}
-		return c.JSON(s.Dialect.RootStatus, s.Dialect.RootBody(docs))
-	})
+	list := func(status int) http.HandlerFunc {
+		return b.handler(handling{public: true}, func(ctx context.Context, c *Call) error {
+			docs := make([]map[string]any, len(s.Versions))
+			for i := range s.Versions {
+				docs[i] = c.versionDocument(&s.Versions[i])
+			}
+			return c.JSON(status, s.Dialect.RootBody(docs))
+		})
+	}
 	one := b.handler(handling{public: true}, func(ctx context.Context, c *Call) error {
 		doc := c.versionDocument(&s.Versions[0])
 		if s.Dialect.VersionDoc != nil {
@@ -28,8 +30,8 @@ func (b *bound) mountVersions(r chi.Router) {
 		}
 		return c.JSON(http.StatusOK, map[string]any{"version": doc})
 	})
-	r.Get("/", list)
-	r.Get("/versions", list)
+	r.Get("/", list(s.Dialect.RootStatus))
+	r.Get("/versions", list(http.StatusOK))
 	r.Get("/"+s.Version, one)
 	r.Get("/"+s.Version+"/", one)
 }

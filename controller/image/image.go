@@ -1,0 +1,245 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cairn-cloud/cairn/controller/internal/api"
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/policy"
+	"github.com/cairn-cloud/cairn/controller/internal/store"
+)
+
+// The statuses of an image.
+const (
+	statusQueued      = "queued" // no data yet
+	statusSaving      = "saving" // an upload is under way
+	statusActive      = "active"
+	statusDeactivated = "deactivated" // nobody but administrators may read the data
+)
+
+// An Image is what a server can boot from. Size and what follows it are nil
+// until the image is active.
+type Image struct {
+	ID              string            `json:"id"               db:"id,key"           api:"create,uuid,sort,filter"`
+	Name            *string           `json:"name"             db:"name"             api:"create,max=255,filter,sort"`
+	Owner           string            `json:"owner"            db:"project_id"       api:"filter,sort"`
+	Status          string            `json:"status"           db:"status"           api:"filter,sort"`
+	Visibility      string            `json:"visibility"       db:"visibility"       api:"create,default=shared,oneof=public|community|shared|private,filter"`
+	DiskFormat      *string           `json:"disk_format"      db:"disk_format"      api:"create,oneof=raw|qcow2|iso|aki|ari|ami,filter,sort"`
+	ContainerFormat *string           `json:"container_format" db:"container_format" api:"create,oneof=bare|aki|ari|ami,filter,sort"`
+	Size            *int64            `json:"size"             db:"size"             api:"sort"`   // bytes of the file
+	VirtualSize     *int64            `json:"virtual_size"     db:"virtual_size"`                  // bytes of the disk
+	Checksum        *string           `json:"checksum"         db:"checksum"         api:"filter"` // MD5, hex
+	HashAlgo        *string           `json:"os_hash_algo"     db:"os_hash_algo"`                  // sha512
+	HashValue       *string           `json:"os_hash_value"    db:"os_hash_value"    api:"filter"` // hex
+	Protected       bool              `json:"protected"        db:"protected"        api:"create,filter"`
+	Hidden          bool              `json:"os_hidden"        db:"os_hidden"        api:"create,filter"`
+	MinDisk         int               `json:"min_disk"         db:"min_disk"         api:"create,min=0,filter,sort"` // GiB
+	MinRAM          int               `json:"min_ram"          db:"min_ram"          api:"create,min=0,filter,sort"` // MiB
+	Tags            []string          `json:"tags"             db:"tags,json"        api:"create,max=128"`
+	Properties      map[string]string `json:"-"                db:"properties,json"  api:"create,inline"`
+	CreatedAt       time.Time         `json:"created_at"       db:"created_at"       api:"sort"`
+	UpdatedAt       time.Time         `json:"updated_at"       db:"updated_at"       api:"sort"`
+	Self            string            `json:"self"`
+	File            string            `json:"file"`
+	Schema          string            `json:"schema"`
+}
+
+// imageResource describes /images.
+func (s *Service) imageResource() api.Resource[Image] {
+	return api.Resource[Image]{
+		Name: "image", Path: "/images", Flat: true, Read: policy.Anyone,
+		Rows: s.images, Scope: scope, Fill: fill, Creating: s.creating, Delete: s.delete,
+		Filters: []api.Filter{
+			{Name: "tag", Cond: byTags}, {Name: "size_min", Cond: bySize(store.Ge)}, {Name: "size_max", Cond: bySize(store.Le)},
+			{Name: "member_status", Cond: nothing}, {Name: "all_tenants", Cond: nothing},
+		},
+		FilterRest: byProperty,
+		Below: []api.Below[Image]{
+			{Method: http.MethodPatch, Rule: "modify_image", Access: policy.Member, Do: s.patch},
+			{Method: http.MethodPut, Path: "/file", Rule: "upload_image", Access: policy.Member, Stream: true, Do: s.upload},
+			{Method: http.MethodGet, Path: "/file", Rule: "download_image", Access: policy.Anyone, Stream: true, Do: s.download},
+			{Method: http.MethodPut, Path: "/tags/{tag}", Rule: "modify_image", Access: policy.Member, Do: s.addTag},
+			{Method: http.MethodDelete, Path: "/tags/{tag}", Rule: "modify_image", Access: policy.Member, Do: s.dropTag},
+			{Method: http.MethodPost, Path: "/actions/deactivate", Rule: "deactivate", Access: policy.Admin, Do: s.turn(statusActive, statusDeactivated)},
+			{Method: http.MethodPost, Path: "/actions/reactivate", Rule: "reactivate", Access: policy.Admin, Do: s.turn(statusDeactivated, statusActive)},
+			{Method: http.MethodGet, Path: "/members", Rule: "get_members", Access: policy.Anyone, Do: s.listMembers},
+			{Method: http.MethodPost, Path: "/members", Rule: "add_member", Access: policy.Member, Do: s.addMember},
+			{Method: http.MethodGet, Path: "/members/{member_id}", Rule: "get_members", Access: policy.Anyone, Do: s.showMember},
+			{Method: http.MethodPut, Path: "/members/{member_id}", Rule: "modify_member", Access: policy.Anyone, Do: s.acceptMember},
+			{Method: http.MethodDelete, Path: "/members/{member_id}", Rule: "delete_member", Access: policy.Member, Do: s.dropMember},
+		},
+	}
+}
+
+// visible are the images that a caller may see by their ids.
+func visible(caller *cloud.Caller) []store.Cond {
+	if caller.IsAdmin {
+		return nil
+	}
+	return []store.Cond{store.Or(
+		store.In("visibility", "public", "community"),
+		store.Eq("project_id", caller.ProjectID),
+		store.Sub("id", "SELECT image_id FROM image_members WHERE member_id = ?", caller.ProjectID),
+	)}
+}
+
+// scope is what a call may see: lists leave out what others have hidden, and
+// community images of others unless they are asked for.
+func scope(_ context.Context, c *api.Call) ([]store.Cond, error) {
+	conds := visible(c.Caller)
+	if c.Op != api.OpList {
+		return conds, nil
+	}
+	q := c.Query()
+	if !q.Has("os_hidden") {
+		conds = append(conds, store.Eq("os_hidden", false))
+	}
+	if !q.Has("visibility") && !c.Caller.IsAdmin {
+		conds = append(conds, store.Or(
+			store.Eq("visibility", "public"), store.Eq("project_id", c.Caller.ProjectID),
+			store.Sub("id", "SELECT image_id FROM image_members WHERE status = 'accepted' AND member_id = ?", c.Caller.ProjectID)))
+	}
+	return conds, nil
+}
+
+// fill sets what follows from the id.
+func fill(_ context.Context, _ *api.Call, rows []*Image) error {
+	for _, r := range rows {
+		r.Self, r.File, r.Schema = "/v2/images/"+r.ID, "/v2/images/"+r.ID+"/file", "/v2/schemas/image"
+		if len(r.Tags) == 0 {
+			r.Tags = []string{}
+		}
+	}
+	return nil
+}
+
+// creating completes a new image.
+func (s *Service) creating(_ context.Context, _ *store.Tx, c *api.Call, in *Image) error {
+	if in.ID == "" {
+		in.ID = cloud.NewID()
+	}
+	in.Status = statusQueued
+	in.Tags = unique(in.Tags)
+	if err := checkProperties(in.Properties); err != nil {
+		return err
+	}
+	c.Header().Set("Location", c.URL("/images/"+in.ID))
+	return allowVisibility(c, in)
+}
+
+// allowVisibility sees that the caller may show the image to others.
+func allowVisibility(c *api.Call, img *Image) error {
+	switch img.Visibility {
+	case "public":
+		return c.Allow("publicize_image", nil)
+	case "community":
+		return c.Allow("communitize_image", nil)
+	default:
+		return nil
+	}
+}
+
+// reserved are names that no property may have: clients take them for
+// something that the service says.
+var reserved = []string{"self", "file", "schema", "direct_url", "locations", "stores", "deleted", "deleted_at", "members", "image_id"}
+
+const maxProperties = 128
+
+func checkProperties(p map[string]string) error {
+	if len(p) > maxProperties {
+		return cloud.Errorf(cloud.KindTooLarge, "The limit of %d properties is exceeded.", maxProperties)
+	}
+	for name, value := range p {
+		switch {
+		case slices.Contains(reserved, name):
+			return cloud.Forbidden("Attribute '%s' is reserved.", name)
+		case name == "" || len(name) > 255:
+			return cloud.BadRequest("The property name %.32q has %d bytes; allowed: 1 to 255.", name, len(name))
+		case len(value) > 65535:
+			return cloud.BadRequest("The property %s has %d bytes; allowed: 65535.", name, len(value))
+		}
+	}
+	return nil
+}
+
+// delete removes row and file; the file goes last, so that no row is without
+// one.
+func (s *Service) delete(ctx context.Context, _ *api.Call, img *Image) error {
+	if img.Protected {
+		return cloud.Forbidden("Image %s is protected and cannot be deleted.", img.ID)
+	}
+	n, err := s.images.Delete(ctx, store.Eq("id", img.ID), store.Eq("protected", false))
+	if err == nil && n == 0 {
+		return cloud.NotFound("No image found with ID %s", img.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return s.files.remove(img.ID)
+}
+
+// turn changes the status from one to another.
+func (s *Service) turn(from, to string) func(context.Context, *api.Call, *Image) (any, error) {
+	return func(ctx context.Context, _ *api.Call, img *Image) (any, error) {
+		if img.Status == to {
+			return nil, nil
+		}
+		n, err := s.images.Change(ctx, store.Set{"status": to, "updated_at": s.clock()}, store.Eq("id", img.ID), store.Eq("status", from))
+		if err == nil && n == 0 {
+			return nil, cloud.Forbidden("Image status transition from %s to %s is not allowed.", img.Status, to)
+		}
+		return nil, err
+	}
+}
+
+// byTags wants all of the tags.
+func byTags(_ context.Context, _ *api.Call, values []string) ([]store.Cond, error) {
+	var conds []store.Cond
+	for _, v := range values {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		conds = append(conds, store.Contains("tags", string(b)))
+	}
+	return conds, nil
+}
+
+// byProperty wants a property to have the value.
+func byProperty(_ context.Context, _ *api.Call, name string, values []string) ([]store.Cond, error) {
+	b, err := json.Marshal(map[string]string{name: values[0]})
+	if err != nil {
+		return nil, err
+	}
+	return []store.Cond{store.Contains("properties", string(b[1:len(b)-1]))}, nil
+}
+
+func bySize(compare func(string, any) store.Cond) func(context.Context, *api.Call, []string) ([]store.Cond, error) {
+	return func(_ context.Context, _ *api.Call, values []string) ([]store.Cond, error) {
+		n, err := strconv.ParseInt(values[0], 10, 64)
+		if err != nil || n < 0 {
+			return nil, cloud.BadRequest("The size %.32q is not a number of bytes.", values[0])
+		}
+		return []store.Cond{compare("size", n)}, nil
+	}
+}
+
+// nothing takes a parameter that changes nothing here.
+func nothing(context.Context, *api.Call, []string) ([]store.Cond, error) { return nil, nil }
+
+// unique drops what comes twice.
+func unique(list []string) []string {
+	kept := []string{}
+	for _, s := range list {
+		if !slices.Contains(kept, s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
