@@ -124,13 +124,14 @@ func (r *rack) tryCloud(ctx context.Context, guest string) error {
 	for _, m := range r.config.Machines {
 		names = append(names, m.Name)
 	}
-	t := trial.New(login, guest, r.view.say)
+	t := trial.New(login, guest)
 	for _, part := range t.Parts() {
-		err := r.wait(ctx, waiting{what: part.What, machines: names, done: part.Try})
+		err := r.step(part.What, func() error {
+			return r.wait(ctx, waiting{what: part.What, machines: names, done: part.Try})
+		})
 		if err != nil {
 			return err
 		}
-		r.view.say("ok: %s", part.What)
 	}
 	return nil
 }

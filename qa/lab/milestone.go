@@ -17,7 +17,7 @@ type milestone struct {
 func milestones() []milestone {
 	m := func(phase, text string) milestone { return milestone{phase, regexp.MustCompile(text)} }
 	return []milestone{
-		m("firmware", `^SeaBIOS \(version|^BdsDxe: loading`),
+		m("firmware", `^SeaBIOS \(version|^BdsDxe: (loading|starting)`),
 		m("network boot", `^iPXE \d|^>>Start PXE|iPXE initialising devices`),
 		m("kernel", `Linux version \d|Decompressing Linux`),
 		m("installer", `^cairn: .*install`),
@@ -28,7 +28,7 @@ func milestones() []milestone {
 		m("enrol", `^enrol\s`),
 		m("handover", `^handover\s`),
 		m("installed system", `^cairn: booting version`),
-		m("systemd", `systemd\[1\]:|^Welcome to |systemd \d+.* running in system mode`),
+		m("systemd", `systemd\[1\]:|^Welcome to (Debian|Cairn)|systemd \d+.* running in system mode`),
 		m("login", `\blogin:`),
 	}
 }

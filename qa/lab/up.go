@@ -93,7 +93,7 @@ func (c *upCommand) way(ctx context.Context, r *rack) error {
 	if c.Until == "computes" {
 		return r.done(ctx)
 	}
-	if err := r.step("servers: created, ACTIVE and checked", func() error { return r.tryCloud(ctx, c.Guest) }); err != nil {
+	if err := r.tryCloud(ctx, c.Guest); err != nil {
 		return err
 	}
 	return r.done(ctx)

@@ -60,31 +60,60 @@ const poll = 2 * time.Second
 // It fails with the reason when the console of one shows a failure, when one
 // is off, when all have stopped, or when done returns an error.
 func (r *rack) wait(ctx context.Context, w waiting) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	watch := newWatch(r.stall)
-	var detail string
+	var last outcome
+	tried := r.try(ctx, w)
 	for {
 		status, err := r.client.status(ctx)
+		if err == nil {
+			err = judge(status, w.machines, watch, time.Now())
+		}
 		if err != nil {
 			return fmt.Errorf("wait until %s: %w", w.what, err)
 		}
-		if err := judge(status, w.machines, watch, time.Now()); err != nil {
-			return fmt.Errorf("wait until %s: %w", w.what, err)
-		}
-		var ok bool
-		if detail, ok, err = w.done(ctx); err != nil {
-			return fmt.Errorf("wait until %s: %w", w.what, err)
-		}
-		if ok {
-			r.view.clear()
-			return nil
-		}
-		r.view.show(status, w, detail)
+		r.view.show(status, w, last.detail)
 		select {
+		case last = <-tried:
+			if last.err != nil {
+				return fmt.Errorf("wait until %s: %w", w.what, last.err)
+			}
+			if last.ok {
+				r.view.clear()
+				return nil
+			}
+			tried = r.try(ctx, w)
 		case <-ctx.Done():
 			return fmt.Errorf("wait until %s: %w", w.what, ctx.Err())
 		case <-time.After(poll):
 		}
 	}
+}
+
+// An outcome is what one try has found.
+type outcome struct {
+	detail string
+	ok     bool
+	err    error
+}
+
+// try looks once, no sooner than after a pause, while others watch the
+// machines: something that hangs must not hide that they have failed.
+func (r *rack) try(ctx context.Context, w waiting) <-chan outcome {
+	out := make(chan outcome, 1)
+	go func() { // ends with done, which minds the context
+		select {
+		case <-ctx.Done():
+			out <- outcome{err: ctx.Err()}
+			return
+		case <-time.After(poll):
+		}
+		var o outcome
+		o.detail, o.ok, o.err = w.done(ctx)
+		out <- o
+	}()
+	return out
 }
 
 // judge returns why the machines will not get any further, if so.

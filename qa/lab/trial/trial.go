@@ -1,6 +1,13 @@
 package trial
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/gophercloud/gophercloud/v2"
+)
 
 // A Part is something that has to come true. Try tells whether it has, and if
 // not, how far it is; it may be called again at once. An error is final.
@@ -9,17 +16,91 @@ type Part struct {
 	Try  func(context.Context) (detail string, ok bool, err error)
 }
 
-// A Trial is one use of a cloud, from images to verdicts.
+// A Trial is one use of a cloud, from images to verdicts. What a part makes
+// it remembers, so that trying it again goes on where it was.
 type Trial struct {
 	login Login
 	guest string // directory of the guest images
-	say   func(format string, args ...any)
+
+	admin   *session
+	images  map[string]string // ids by name
+	flavor  string
+	one     side
+	two     side
+	servers []*server
+	rounds  map[string]int // lines of a probe when isolation began to be watched
+}
+
+// A side is one of two projects that know nothing of each other and use the
+// same addresses.
+type side struct {
+	name     string
+	project  string // id
+	password string // of the user with the project's name
+	admin    *session
+	user     *session
+	network  string
+	subnet   string
+	vlan     string
+	open     bool // pings are let in
 }
 
 // New makes a trial that begins with an empty cloud.
-func New(l Login, guest string, say func(string, ...any)) *Trial {
-	return &Trial{login: l, guest: guest, say: say}
+func New(l Login, guest string) *Trial {
+	return &Trial{
+		login: l, guest: guest, images: make(map[string]string), rounds: make(map[string]int),
+		one: side{name: "one"}, two: side{name: "two"},
+	}
 }
 
 // Parts are what has to come true, in order.
-func (t *Trial) Parts() []Part { return nil }
+func (t *Trial) Parts() []Part {
+	return []Part{
+		{"images are uploaded", attempt(t.uploadImages)},
+		{"two projects have users and networks", attempt(t.makeSides)},
+		{"servers are accepted", attempt(t.makeServers)},
+		{"the first server is ACTIVE", t.active(1)},
+		{"all servers are ACTIVE", t.active(4)},
+		{"containers have address and metadata", t.found("lxc-1", "lxc-2", "lxc-3")},
+		{"servers of one project on two hosts answer each other's ping", t.reach},
+		{"servers of two projects neither see nor reach each other", t.isolated},
+		{"users see the servers of their own project only", attempt(t.own)},
+		{"the QEMU guest has booted, has its address and its metadata", t.found("qemu-1")},
+	}
+}
+
+// attempt makes a part's Try of something that is done once it returns no
+// error. What the cloud refuses is final; what it cannot do now may come.
+func attempt(do func(context.Context) error) func(context.Context) (string, bool, error) {
+	return func(ctx context.Context) (string, bool, error) {
+		err := do(ctx)
+		switch {
+		case err == nil:
+			return "", true, nil
+		case final(err):
+			return "", false, err
+		default:
+			return fmt.Sprintf("(%v)", err), false, nil
+		}
+	}
+}
+
+// errVerdict is in errors that say that the cloud has done wrong.
+var errVerdict = errors.New("the cloud is wrong")
+
+// final tells whether trying again is in vain.
+func final(err error) bool {
+	if errors.Is(err, errVerdict) {
+		return true
+	}
+	var code gophercloud.ErrUnexpectedResponseCode
+	if !errors.As(err, &code) {
+		return false // the network, or a process that restarts
+	}
+	switch code.Actual {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+		return false
+	default:
+		return code.Actual/100 == 4
+	}
+}
