@@ -1,0 +1,148 @@
+package deployer
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/cairn-cloud/cairn/hardening/pki"
+	"github.com/cairn-cloud/cairn/installer/plan"
+)
+
+// served starts a deployer's TLS end with a certificate for those names.
+func served(t *testing.T, names []string, h http.Handler) (host string, ca *pki.CA) {
+	t.Helper()
+	ca, err := pki.FoundCA(t.TempDir(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.IssueServer(names, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(ca.PEM())
+	cert.Certificate = append(cert.Certificate, block.Bytes)
+	srv := httptest.NewUnstartedServer(h)
+	srv.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	return srv.Listener.Addr().String(), ca
+}
+
+func client(t *testing.T, host, ca string, say func(string, ...any)) *Client {
+	t.Helper()
+	c, err := New(Options{Host: host, CA: ca, Ticket: "ticket-1", Machine: "m1", Say: say, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestPlanWaitsUntilThereIsOne(t *testing.T) {
+	asked := 0
+	host, ca := served(t, []string{"deployer"}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Authorization"); got != "Bearer ticket-1" {
+			t.Errorf("authorization is %q", got)
+		}
+		asked++
+		var a plan.Answer
+		switch r.Method + " " + r.URL.Path {
+		case "POST /v1/machines/m1/inventory":
+			a.Wait = "a person has to approve it"
+		case "GET /v1/machines/m1/plan":
+			a.Plan = &plan.Plan{HostName: "compute1"}
+		default:
+			t.Errorf("asked %s %s", r.Method, r.URL)
+		}
+		if err := json.NewEncoder(w).Encode(a); err != nil {
+			t.Error(err)
+		}
+	}))
+	var said []string
+	c := client(t, host, ca.Fingerprint(), func(f string, a ...any) { said = append(said, fmt.Sprintf(f, a...)) })
+	p, err := c.Plan(t.Context(), plan.Inventory{})
+	if err != nil || p.HostName != "compute1" || asked != 2 {
+		t.Errorf("got %+v, %v after %d questions", p, err, asked)
+	}
+	if len(said) != 1 || said[0] != "waiting for the deployer: a person has to approve it" {
+		t.Errorf("said %q", said)
+	}
+}
+
+func TestRefusalsAndStatus(t *testing.T) {
+	host, ca := served(t, []string{"deployer"}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/enrol") {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"error":"ticket is used up"}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"refused":"no rule matches. Add one."}`))
+	}))
+	c := client(t, host, ca.Fingerprint(), t.Logf)
+	var refusal *plan.Refusal
+	if _, err := c.Plan(t.Context(), plan.Inventory{}); !errors.As(err, &refusal) || refusal.Remedy != "no rule matches. Add one" {
+		t.Errorf("got %v", err)
+	}
+	var status *StatusError
+	if _, err := c.Enrol(t.Context(), []byte("csr")); !errors.As(err, &status) || status.Code != 401 || status.Message != "ticket is used up" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestOnlyThePinnedDeployerIsBelieved tries other clusters, other servers of
+// the same cluster, and one that merely shows the right CA.
+func TestOnlyThePinnedDeployerIsBelieved(t *testing.T) {
+	never := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a ticket was sent to the wrong server") })
+	_, ours := served(t, []string{"deployer"}, never)
+	otherHost, _ := served(t, []string{"deployer"}, never)
+	mariaHost, cluster := served(t, []string{"mariadb"}, never)
+
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	self := &x509.Certificate{SerialNumber: ours.Certificate().SerialNumber, DNSNames: []string{"deployer"}}
+	der, err := x509.CreateCertificate(rand.Reader, self, self, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	liar := httptest.NewUnstartedServer(never)
+	liar.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der, ours.Certificate().Raw}, PrivateKey: key}}}
+	liar.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	liar.StartTLS()
+	defer liar.Close()
+
+	for name, c := range map[string]*Client{
+		"another cluster":             client(t, otherHost, ours.Fingerprint(), t.Logf),
+		"another server of ours":      client(t, mariaHost, cluster.Fingerprint(), t.Logf),
+		"own certificate with our CA": client(t, liar.Listener.Addr().String(), ours.Fingerprint(), t.Logf),
+	} {
+		if _, err := c.Plan(t.Context(), plan.Inventory{}); err == nil || !strings.Contains(err.Error(), "certificate") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestNewNamesTheParameter(t *testing.T) {
+	for _, o := range []Options{{CA: "sha256:12", Ticket: "t"}, {CA: "sha256:" + strings.Repeat("00", 32)}} {
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), "cairn.") {
+			t.Errorf("%+v: got %v", o, err)
+		}
+	}
+}
