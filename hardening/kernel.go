@@ -2,8 +2,9 @@ package hardening
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"strings"
 )
 
@@ -96,7 +97,7 @@ func checkSettings(_ context.Context, t *Target) []Finding {
 		f := Finding{Item: key, Wanted: s.value}
 		data, err := t.read("/proc/sys/" + strings.ReplaceAll(key, ".", "/"))
 		switch {
-		case os.IsNotExist(err) && optional:
+		case errors.Is(err, fs.ErrNotExist) && optional:
 			f.Found, f.OK = "not in this kernel", true
 		case err != nil:
 			f.Found = err.Error()
@@ -151,7 +152,7 @@ func moduleFiles(t *Target) []File {
 
 func checkModules(_ context.Context, t *Target) []Finding {
 	data, err := t.read("/proc/modules")
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // absent: a kernel without modules
 		return []Finding{{Item: "/proc/modules", Found: err.Error(), Wanted: "readable"}}
 	}
 	var findings []Finding

@@ -22,6 +22,13 @@ func rabbitmq() Control {
 	}
 }
 
+// brokerOwnDefinitions is the broker's copy of BrokerDefinitionsFile. It does
+// not depend on the mode that the controller gave to its own.
+const brokerOwnDefinitions = "/var/lib/rabbitmq/definitions.json"
+
+const takeDefinitions = "ExecStartPre=+/usr/bin/install -m 0640 -o rabbitmq -g rabbitmq " +
+	BrokerDefinitionsFile + " " + brokerOwnDefinitions + "\n"
+
 // keepBrokerSecrets makes the cookie, and the accounts of a broker that has
 // none yet. Later the controller writes them.
 func keepBrokerSecrets(_ context.Context, t *Target) error {
@@ -48,7 +55,7 @@ func rabbitmqFiles(t *Target) ([]File, error) {
 		Bind: t.Node.management(), Port: BrokerPort,
 		CA:   PKIDir + "/ca.crt",
 		Cert: PKIDir + "/rabbitmq/tls.crt", Key: PKIDir + "/rabbitmq/tls.key",
-		Definitions: BrokerDefinitionsFile, LogDir: "/var/log/rabbitmq",
+		Definitions: brokerOwnDefinitions, LogDir: "/var/log/rabbitmq",
 	}
 	return []File{
 		{Path: "/etc/rabbitmq/rabbitmq.conf", Text: config.Render()},
@@ -107,7 +114,7 @@ User=rabbitmq
 Group=rabbitmq
 WorkingDirectory=/var/lib/rabbitmq
 Environment=HOME=/var/lib/rabbitmq LANG=C.UTF-8
-ExecStart=/usr/lib/rabbitmq/bin/rabbitmq-server
+` + takeDefinitions + `ExecStart=/usr/lib/rabbitmq/bin/rabbitmq-server
 SuccessExitStatus=143
 Restart=always
 RestartSec=5
@@ -135,9 +142,8 @@ Type=oneshot
 User=rabbitmq
 Group=rabbitmq
 Environment=HOME=/var/lib/rabbitmq LANG=C.UTF-8
-LoadCredential=definitions.json:` + BrokerDefinitionsFile + `
 ExecCondition=/usr/bin/systemctl is-active --quiet rabbitmq-server.service
-ExecStart=/usr/lib/rabbitmq/bin/rabbitmqctl import_definitions ${CREDENTIALS_DIRECTORY}/definitions.json
+` + takeDefinitions + `ExecStart=/usr/lib/rabbitmq/bin/rabbitmqctl import_definitions ` + brokerOwnDefinitions + `
 Restart=on-failure
 RestartSec=5
 TimeoutStartSec=10min

@@ -74,6 +74,10 @@ func TestImageServersRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	definitions := File{Path: brokerOwnDefinitions, Text: string(BrokerDefinitions(nil)), Owner: "rabbitmq"}
+	if err := target.write(definitions); err != nil { // as the unit does
+		t.Fatal(err)
+	}
 	for _, dir := range []string{target.Root, filepath.Dir(target.Root), filepath.Dir(filepath.Dir(target.Root))} {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
