@@ -102,7 +102,7 @@ func (c *Config) complete(rack *plan.Rack) error {
 func (c *Config) ownName() ([]string, error) {
 	raw, err := os.ReadFile(c.NodeFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return nil, nil // a laptop
 	}
 	if err != nil {
 		return nil, fmt.Errorf("own node manifest: %w", err)

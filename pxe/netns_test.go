@@ -249,7 +249,10 @@ func startDeployer(t *testing.T, kernel []byte, change func(*Command)) (*logbook
 	book := newLogbook()
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(book, testWriter{t}), nil))
 	state := t.TempDir()
-	cmd := &Command{Release: testRelease(t, kernel), State: state, Interface: bridgeName}
+	cmd := &Command{State: state, Interface: bridgeName}
+	if kernel != nil {
+		cmd.Release = testRelease(t, kernel)
+	}
 	if change != nil {
 		change(cmd)
 	}

@@ -3,6 +3,7 @@ package pxe
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/cairn-cloud/cairn/pxe/tftp"
 )
 
 // quiet is how long a machine under test may do nothing that the deployer
@@ -144,11 +147,35 @@ func TestInstalledUEFIMachineBootsItsDisk(t *testing.T) {
 	br := wire(t)
 	book, _ := startDeployer(t, []byte("kernel"), nil)
 	installed(t, br)
-	esp := t.TempDir() // the firmware's shell runs startup.nsh
-	must(t, os.WriteFile(filepath.Join(esp, "startup.nsh"), []byte("echo "+onDisk+"\r\n"), 0o600))
-	serial := power(t, br, append(firmware(t), "-drive", "if=virtio,format=raw,file=fat:rw:"+esp)...)
+	esp := filepath.Join(t.TempDir(), "EFI", "BOOT")
+	must(t, os.MkdirAll(esp, 0o700))
+	must(t, os.WriteFile(filepath.Join(esp, "BOOTX64.EFI"), efiProgram(t), 0o600))
+	serial := power(t, br, append(firmware(t), "-device", "virtio-blk-pci,drive=d0,bootindex=2",
+		"-drive", "if=none,id=d0,format=raw,file=fat:rw:"+filepath.Dir(filepath.Dir(esp)))...)
 	book.wait(t, quiet, "TFTP file sent", "file=boot-disk.efi")
 	printed(t, serial, book, onDisk)
+}
+
+// efiProgram prints onDisk to the first serial port and halts. It is the
+// program that makes firmware go on, with other code in it.
+func efiProgram(t *testing.T) []byte {
+	t.Helper()
+	s, err := tftp.Open(t.TempDir(), nil, slog.New(slog.DiscardHandler), nil)
+	must(t, err)
+	b, _ := s.File(tftp.NextName)
+	code := []byte{
+		0x48, 0x8d, 0x35, 0x0f, 0, 0, 0, // lea rsi,[text]
+		0x66, 0xba, 0xf8, 0x03, // mov dx,3f8h
+		0xac,       // next: lodsb
+		0x84, 0xc0, // test al,al
+		0x74, 0x03, // jz halt
+		0xee,       // out dx,al
+		0xeb, 0xf8, // jmp next
+		0xf4, 0xeb, 0xfd, // halt: hlt; jmp halt
+	}
+	b = bytes.Clone(b)
+	copy(b[len(b)/2:], append(code, onDisk+"\x00"...))
+	return b
 }
 
 // firmware is OVMF, and a NIC that leaves network booting to it.
@@ -161,7 +188,7 @@ func firmware(t *testing.T) []string {
 	}
 	own := filepath.Join(t.TempDir(), "vars.fd")
 	must(t, os.WriteFile(own, store, 0o600))
-	return []string{"-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01,romfile=",
+	return []string{"-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01,romfile=,bootindex=1",
 		"-drive", "if=pflash,format=raw,readonly=on,file=" + code, "-drive", "if=pflash,format=raw,file=" + own}
 }
 

@@ -159,7 +159,7 @@ func (p *Pool) Commit(mac string, a netip.Addr) (Lease, error) {
 	defer p.mu.Unlock()
 	now := p.conf.Now()
 	l, ok := p.byMAC[mac]
-	if !ok || l.Address != a || !(l.Pinned || p.usable(a, now)) {
+	if !ok || l.Address != a || (!l.Pinned && !p.usable(a, now)) {
 		return Lease{}, fmt.Errorf("%s for %s: %w", a, mac, ErrForeign)
 	}
 	if l.Pinned || l.Expires.Sub(now) > p.conf.LeaseTime/2 {

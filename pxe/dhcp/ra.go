@@ -44,9 +44,9 @@ func ServeRouterSolicitations(ctx context.Context, ifi *net.Interface, log *slog
 	if err != nil {
 		return fmt.Errorf("router solicitations on %s: %w", ifi.Name, err)
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends the read below
 	defer stop()
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	buf := make([]byte, 1514)
 	for {
 		n, _, err := conn.ReadFrom(buf)

@@ -204,7 +204,7 @@ func (f *Fleet) findID(id string) *record {
 // unless it is a machine of its own (its board was swapped, say).
 func (f *Fleet) join(r, other *record, mac string) (*record, error) {
 	if other != nil && other.Machine.Installed {
-		return nil, fmt.Errorf("%w: %s is a NIC of the installed machine %s and now claims to be %s; forget one of them",
+		return nil, fmt.Errorf("%w: %s is a NIC of the installed machine %s and now claims to be %s; reinstall the former if its board was replaced",
 			ErrDenied, mac, other.Machine.ID, r.Machine.ID)
 	}
 	if other != nil {
@@ -220,18 +220,35 @@ func (f *Fleet) join(r, other *record, mac string) (*record, error) {
 }
 
 func (f *Fleet) create(mac, id string) (*record, error) {
-	n := 0
-	for _, r := range f.records {
-		if !r.Machine.Installed {
-			n++
-		}
-	}
-	if n >= maxUninstalled {
-		return nil, fmt.Errorf("%w: %w: %d; allowed: %d", ErrDenied, errFull, n, maxUninstalled)
+	if err := f.makeRoom(); err != nil {
+		return nil, err
 	}
 	if id == "" {
 		id = idFromMAC(mac)
 	}
 	r := &record{Key: mac, Machine: Machine{ID: id, MACs: []string{mac}, Since: f.conf.Now()}}
 	return r, f.store(r)
+}
+
+// makeRoom keeps the number of machines bounded that are not installed: one
+// that was seen a while ago and came no further is forgotten.
+func (f *Fleet) makeRoom() error {
+	n := 0
+	var oldest *record
+	for _, r := range f.records {
+		if r.Machine.Installed {
+			continue
+		}
+		n++
+		if r.Machine.State == Seen && !r.Machine.MayWipe && (oldest == nil || r.Machine.Since.Before(oldest.Machine.Since)) {
+			oldest = r
+		}
+	}
+	switch {
+	case n < maxUninstalled:
+		return nil
+	case oldest != nil && f.conf.Now().Sub(oldest.Machine.Since) > strangerMemory:
+		return f.remove(oldest)
+	}
+	return fmt.Errorf("%w: %w: %d; allowed: %d", ErrDenied, errFull, n, maxUninstalled)
 }

@@ -63,8 +63,11 @@ func (f *Fleet) identify(r *record, csr, digest string) error {
 	}
 	m.Node, m.Installed, m.MayWipe, m.Attempts = &node, true, false, 0
 	r.Used, r.CSR, r.Cert = true, digest, string(cert)
+	if err := m.move(Enrolled, "", f.conf.Now); err != nil {
+		return err
+	}
 	f.say("machine enrolled", m, "node", id)
-	return m.move(Enrolled, "", f.conf.Now)
+	return nil
 }
 
 func (f *Fleet) enrolment(r *record) plan.Enrolment {

@@ -55,6 +55,9 @@ const (
 	maxAttempts    = 3   // installations that reach the disk without an operator
 )
 
+// strangerMemory is how long a machine is kept at least that was only seen.
+const strangerMemory = time.Hour
+
 // rogueMemory is how long another DHCP server counts after it was heard of.
 const rogueMemory = 10 * time.Minute
 

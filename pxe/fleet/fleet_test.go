@@ -410,6 +410,13 @@ func TestStrangersCannotFillTheStore(t *testing.T) {
 	if n := len(k.Machines()); n != maxUninstalled {
 		t.Errorf("%d machines are kept, want %d", n, maxUninstalled)
 	}
+	k.now = k.now.Add(strangerMemory + time.Second)
+	if err := k.Discovered(mac1, netip.Addr{}, "bios"); err != nil {
+		t.Errorf("an hour later there is no room for a new machine: %v", err)
+	}
+	if n := len(k.Machines()); n != maxUninstalled {
+		t.Errorf("%d machines are kept, want %d", n, maxUninstalled)
+	}
 }
 
 func TestHintsSayWhyAMachineMayHang(t *testing.T) {

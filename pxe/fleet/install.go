@@ -128,8 +128,11 @@ func (f *Fleet) advance(r *record) (plan.Answer, error) {
 	if m.Wait != "" {
 		return plan.Answer{Wait: m.Wait}, nil
 	}
+	if err := m.move(Checked, "", f.conf.Now); err != nil {
+		return plan.Answer{}, err
+	}
 	f.say("machine may be installed", m, "disk", m.Plan.Disk.Path, "roles", m.Plan.Roles)
-	return plan.Answer{Plan: m.Plan}, m.move(Checked, "", f.conf.Now)
+	return plan.Answer{Plan: m.Plan}, nil
 }
 
 // match makes the plan: role by rule, a name and an address that nobody has.
@@ -144,8 +147,11 @@ func (f *Fleet) match(r *record) error {
 		return fmt.Errorf("no address for the machine: %w", err)
 	}
 	m.Plan, m.Name, m.Address = &p, p.HostName, a
-	f.say("machine matched", m, "rule", p.Rule, "host", p.HostName, "address", a)
-	return m.move(Matched, "", f.conf.Now)
+	if err := m.move(Matched, "", f.conf.Now); err != nil {
+		return err
+	}
+	f.say("machine matched", m, "rule", p.Rule, "address", a)
+	return nil
 }
 
 // plan asks the planner, counting host names until one is free. A machine

@@ -35,7 +35,7 @@ func (f *Fleet) Progress(ticket, machine string, p plan.Progress) error {
 func (f *Fleet) phase(r *record, p plan.Progress) error {
 	m := &r.Machine
 	m.Progress = (*Progress)(nil).after(p, f.conf.Now)
-	f.say("installation", m, "phase", p.Phase, "detail", p.Detail)
+	defer func() { f.say("installation", m, "phase", p.Phase, "detail", p.Detail) }()
 	if p.Phase == PhaseFailed {
 		return m.move(Failed, orNone(p.Detail), f.conf.Now)
 	}

@@ -37,7 +37,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, conf *tls.Config
 		}
 	}
 	l = limited{l, free, ctx.Done()}
-	stop := context.AfterFunc(ctx, func() { s.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // what is under way is begun again by the clients
 	defer stop()
 	serve := s.Serve
 	if conf != nil {

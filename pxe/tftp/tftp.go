@@ -77,8 +77,8 @@ var errNotThere = errors.New("file not found")
 
 func (s *Server) read(name string, to io.ReaderFrom) error {
 	client := peer(to)
-	// Some firmware asks for "/ipxe.efi", or pads the name with 0xff.
-	name = strings.TrimRight(strings.TrimPrefix(name, "/"), "\xff")
+	// Some firmware asks for "/ipxe.efi", or pads the name with a byte 0xff.
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "/"), "\xff")
 	b, ok := s.files[name]
 	if !ok {
 		s.log.Info("TFTP file refused", "client", client, "file", name)
