@@ -114,6 +114,7 @@ func testQEMU(t *testing.T, socket string, beside func(...string)) {
 
 func testLXC(t *testing.T, socket string) {
 	d := NewLXC(socket)
+	d.grace = 3 * time.Second
 	dir := guestDir(t)
 	root := filepath.Join(dir, "root")
 	conform(t, stand{driver: d, spec: func(t *testing.T, id string) Spec {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"libvirt.org/go/libvirtxml"
 
@@ -13,11 +14,15 @@ import (
 // NewLXC returns the driver for containers over the libvirtd at socket.
 func NewLXC(socket string) *Libvirt {
 	return &Libvirt{
-		socket: socket, uri: "lxc:///", grace: grace,
+		socket: socket, uri: "lxc:///", grace: lxcGrace,
 		about:    spec.Hypervisor{Driver: spec.DriverLXC},
 		document: lxcDomain,
 	}
 }
+
+// lxcGrace is shorter than that of a machine: a container has no disks to spin
+// down, and many have no ears for the signal.
+const lxcGrace = 10 * time.Second
 
 // idCount is how many users and groups a container has.
 const idCount = 65_536
