@@ -24,7 +24,7 @@ func TestReleaseInstallsAMachine(t *testing.T) {
 	must(t, os.WriteFile(disk, nil, 0o600))
 	must(t, os.Truncate(disk, 20<<30))
 	power(t, br, "-m", "1536", "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01",
-		"-netdev", "hubport,id=n1,hubid=1", "-device", "virtio-net-pci,netdev=n1,mac=52:54:00:00:01:01,romfile=",
+		"-netdev", "user,id=n1,restrict=on", "-device", "virtio-net-pci,netdev=n1,mac=52:54:00:00:01:01,romfile=",
 		"-device", "virtio-rng-pci", "-drive", "if=virtio,format=raw,cache=unsafe,file="+disk)
 	for _, step := range []string{"machine boots", "machine inventoried", "machine matched", "machine may be installed", "installation", "machine enrolled"} {
 		book.wait(t, quiet, step, machineID)

@@ -24,7 +24,7 @@ func Serve(ctx context.Context, ifname string, r *Responder) error {
 func serve(ctx context.Context, conn net.PacketConn, r *Responder) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends the read below
 	defer stop()
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	buf := make([]byte, 4096) // the largest packet that we read; longer ones are cut and dropped
 	for {
 		n, peer, err := conn.ReadFrom(buf)
