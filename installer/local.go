@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 
 	"github.com/google/uuid"
 
@@ -76,17 +74,4 @@ func found(dir, cluster, id string) (ca, cert, key []byte, err error) {
 		return nil, nil, nil, err
 	}
 	return authority.PEM(), cert, key, nil
-}
-
-// openLocal reads rack.yaml and names the release of a directory.
-func openLocal(rackFile, releaseDir, namedDisk string, log *slog.Logger) (*local, error) {
-	raw, err := os.ReadFile(rackFile)
-	if err != nil {
-		return nil, fmt.Errorf("rack: %w", err)
-	}
-	rack, err := plan.ParseRack(raw)
-	if err != nil {
-		return nil, err
-	}
-	return &local{rack: rack, rackRaw: raw, place: source.Dir(filepath.Clean(releaseDir)), disk: namedDisk, log: log}, nil
 }
