@@ -41,7 +41,7 @@ func next() []byte {
 	put(uint64(0), uint32(memory), uint32(file), make([]byte, 16))                                    // image base, alignments, versions
 	put(uint32(2*memory), uint32(file), uint32(0), uint16(10), uint16(0x0100))                        // sizes; EFI application; may be made no-execute
 	put(make([]byte, 32), uint32(0), uint32(16), make([]byte, 16*8))                                  // stack and heap; no directories
-	put([]byte(".text\x00\x00\x00"), uint32(len(code)), uint32(memory), uint32(file), uint32(file), make([]byte, 12), uint32(0x60000020))
+	put([]byte(".text\x00\x00\x00"), uint32(file), uint32(memory), uint32(file), uint32(file), make([]byte, 12), uint32(0x60000020))
 	b.Write(make([]byte, file-b.Len()))
 	b.Write(code)
 	b.WriteString(strings.Repeat("\x00", 2*file-b.Len()))
