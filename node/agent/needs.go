@@ -8,6 +8,7 @@ import (
 	"github.com/cairn-cloud/cairn/node/bus"
 	"github.com/cairn-cloud/cairn/node/guest"
 	"github.com/cairn-cloud/cairn/node/spec"
+	"github.com/cairn-cloud/cairn/node/vswitch"
 )
 
 // Needs is what an agent works with.
@@ -36,14 +37,7 @@ type Network interface {
 }
 
 // A Wiring is how one guest is joined to networks.
-type Wiring struct {
-	Guest    string
-	Ports    []spec.Port
-	Metadata spec.Metadata
-	// Taps tells that the network has to make the NICs' host ends; else the
-	// driver does, when the guest starts.
-	Taps bool
-}
+type Wiring = vswitch.Wiring
 
 // A Store keeps what guests run from. All methods are idempotent.
 type Store interface {
