@@ -136,7 +136,8 @@ func (s *Service) planImage(ctx context.Context, c *api.Call, in *Server, row *s
 	switch t := strings.ToLower(img.Properties["img_hv_type"]); t {
 	case "", "qemu", "kvm":
 	case "lxc":
-		row.Guest.Driver = spec.DriverLXC
+		// A container starts from a tree: the image's data is a tar archive.
+		row.Guest.Driver, row.Guest.Image.Format = spec.DriverLXC, "root-tar"
 	default:
 		return cloud.BadRequest("Image property img_hv_type is %q; allowed: qemu, kvm, lxc.", t)
 	}
