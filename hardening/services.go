@@ -40,7 +40,7 @@ type DatabaseEndpoint struct {
 // A DatabaseLogin is what one account logs in with.
 type DatabaseLogin struct {
 	User         string `json:"user"`
-	Database     string `json:"database"`
+	Schema       string `json:"schema"`
 	PasswordFile string `json:"password_file"`
 	Cert         string `json:"cert"`
 	Key          string `json:"key"`
@@ -94,7 +94,7 @@ func controllerConfig(n *Node) ControllerConfig {
 	for _, s := range DatabaseServices {
 		for _, account := range []string{s, s + DDLSuffix} {
 			c.Database.Accounts[account] = DatabaseLogin{
-				User: account, Database: s, PasswordFile: databasePassword(account),
+				User: account, Schema: s, PasswordFile: databasePassword(account),
 				Cert: PKIDir + "/" + s + "/tls.crt", Key: PKIDir + "/" + s + "/tls.key",
 			}
 		}

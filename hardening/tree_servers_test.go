@@ -159,7 +159,7 @@ func openDatabase(t *testing.T, target *Target, at DatabaseEndpoint, account str
 		t.Fatal(err)
 	}
 	config := mysql.NewConfig()
-	config.Net, config.Addr, config.User, config.Passwd, config.DBName = "tcp", at.Address, login.User, password, login.Database
+	config.Net, config.Addr, config.User, config.Passwd, config.DBName = "tcp", at.Address, login.User, password, login.Schema
 	config.Logger = &mysql.NopLogger{}
 	config.TLS = clientConfig(t, target, at.ServerName, login.Cert, login.Key)
 	connector, err := mysql.NewConnector(config)
