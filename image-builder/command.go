@@ -38,7 +38,7 @@ func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
 	if err := tool.Need(programs); err != nil {
 		return err
 	}
-	b := &build{Command: c, log: log, cache: filepath.Join(c.Out, "cache"), recipe: recipe.System(recipe.Options{Firmware: c.Firmware})}
+	b := newBuild(c, log)
 	for _, step := range []func(context.Context) error{
 		b.keys, b.packages, b.program, b.root, b.initramfs, b.bootFiles, b.publish,
 	} {
@@ -64,6 +64,10 @@ type build struct {
 	verity     manifest.Verity
 	artefacts  map[string]string
 	components []component
+}
+
+func newBuild(c *Command, log *slog.Logger) *build {
+	return &build{Command: c, log: log, cache: filepath.Join(c.Out, "cache"), recipe: recipe.System(recipe.Options{Firmware: c.Firmware})}
 }
 
 // file is the path of a file of the release while it is in the making.
@@ -95,7 +99,7 @@ func (b *build) packages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.kernel, err = rootfs.UnpackKernel(ctx, b.repo, filepath.Join(b.cache, "kernel"))
+	b.kernel, err = rootfs.UnpackKernel(ctx, b.repo, filepath.Join(dir, "../kernel"))
 	if err != nil {
 		return err
 	}

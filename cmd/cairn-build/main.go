@@ -15,8 +15,9 @@ import (
 )
 
 type commands struct {
-	Image imagebuilder.Command `cmd:"" help:"Build the system image: out/release."`
-	ISO   iso.Command          `cmd:"" name:"iso" help:"Build the installation medium from the release: out/cairn.iso."`
+	Image imagebuilder.Command      `cmd:"" help:"Build the system image: out/release."`
+	Guest imagebuilder.GuestCommand `cmd:"" help:"Build the guest images for trying a cloud: out/guest."`
+	ISO   iso.Command               `cmd:"" name:"iso" help:"Build the installation medium from the release: out/cairn.iso."`
 }
 
 func main() {

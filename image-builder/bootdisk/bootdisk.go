@@ -57,22 +57,22 @@ type Entry struct {
 // path of the volume that it is read from; the first entry is taken after
 // timeout seconds.
 //
-// A machine can carry more of the kernel line in its SMBIOS OEM strings
-// (type 11), in one that begins with "cairn:". That is how a virtual rack
+// A machine can carry more of the kernel line in the last of its SMBIOS OEM
+// strings (type 11), if that begins with "cairn:". That is how a virtual rack
 // tells kernels that they run in a slow emulator, without another image.
 func Menu(path string, timeout int, entries ...Entry) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `if serial --unit=0 --speed=115200; then
+	fmt.Fprintf(&b, `set more=
+set oem=
+if smbios --type 11 --get-string 4 --set oem; then
+  if regexp --set=1:more '^cairn:(.*)$' "$oem"; then true; fi
+fi
+if serial --unit=0 --speed=115200; then
   terminal_input console serial
   terminal_output console serial
 fi
 set timeout=%d
 set default=0
-set more=
-set oem=
-if smbios --type 11 --get-string 5 --set oem; then
-  if regexp --set=1:more '^cairn:(.*)$' "$oem"; then true; fi
-fi
 `, timeout)
 	for _, e := range entries {
 		fmt.Fprintf(&b, "menuentry '%s' {\n  linux %s/vmlinuz %s $more\n  initrd %s/initramfs\n}\n", e.Title, path, e.Line, path)

@@ -36,17 +36,6 @@ type Drivers struct {
 // WriteDrivers writes the compressed archive of the drivers to the file out.
 func WriteDrivers(ctx context.Context, out string, d Drivers) error {
 	release := filepath.Base(d.Modules)
-	base := strings.TrimSuffix(d.Modules, "/usr/lib/modules/"+release)
-	if !tool.Exists(filepath.Join(d.Modules, "modules.dep")) {
-		// Kernel packages come without an index. The host's depmod looks below
-		// /lib, a kernel package has /usr/lib.
-		if err := os.Symlink("usr/lib", filepath.Join(base, "lib")); err != nil && !os.IsExist(err) {
-			return fmt.Errorf("drivers: %w", err)
-		}
-		if _, err := tool.Run(ctx, tool.Cmd{Name: "depmod", Args: []string{"-b", base, release}}); err != nil {
-			return err
-		}
-	}
 	t, err := readTree(d.Modules)
 	if err != nil {
 		return err

@@ -101,6 +101,32 @@ func (t *tree) closure(want []recipe.Driver) ([]string, error) {
 	return slices.Sorted(maps.Keys(files)), errors.Join(errs...)
 }
 
+// LoadOrder lists the files, below the directory of a kernel's modules, of the
+// wanted modules and of what they depend on, each behind what it needs.
+func LoadOrder(modules string, want []recipe.Driver) ([]string, error) {
+	t, err := readTree(modules)
+	if err != nil {
+		return nil, err
+	}
+	var order []string
+	for _, w := range want {
+		file, ok := t.byName[name(w.Module)]
+		if !ok && !t.builtin[name(w.Module)] {
+			return nil, fmt.Errorf("driver %s (%s) is not in this kernel", w.Module, w.Why)
+		}
+		if !ok {
+			continue
+		}
+		// modules.dep names what has to be there first last.
+		for _, f := range slices.Backward(append([]string{file}, t.deps[file]...)) {
+			if !slices.Contains(order, f) {
+				order = append(order, f)
+			}
+		}
+	}
+	return order, nil
+}
+
 // copyModules copies the wanted modules to dir/lib/modules/release,
 // uncompressed, and has depmod index them there.
 func copyModules(ctx context.Context, dir, release string, t *tree, want []recipe.Driver) ([]string, error) {
@@ -110,7 +136,7 @@ func copyModules(ctx context.Context, dir, release string, t *tree, want []recip
 	}
 	to := filepath.Join(dir, "lib/modules", release)
 	for _, f := range files {
-		raw, err := readModule(filepath.Join(t.dir, f))
+		raw, err := ReadModule(filepath.Join(t.dir, f))
 		if err != nil {
 			return nil, fmt.Errorf("module %s: %w", f, err)
 		}
@@ -144,9 +170,9 @@ func copyModules(ctx context.Context, dir, release string, t *tree, want []recip
 	return files, nil
 }
 
-// readModule reads a module; Debian compresses them with xz. The signature is
+// ReadModule reads a module; Debian compresses them with xz. The signature is
 // part of what is inside.
-func readModule(file string) ([]byte, error) {
+func ReadModule(file string) ([]byte, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil || !strings.HasSuffix(file, ".xz") {
 		return raw, err

@@ -25,7 +25,8 @@ func (k *Kernel) Image() string { return filepath.Join(k.Dir, "boot/vmlinuz-"+k.
 // Modules is the directory of the modules.
 func (k *Kernel) Modules() string { return filepath.Join(k.Dir, "usr/lib/modules", k.Release) }
 
-// UnpackKernel unpacks the kernel of the repository to dir, once.
+// UnpackKernel unpacks the kernel of the repository to dir, once, and indexes
+// its modules.
 func UnpackKernel(ctx context.Context, repo *archive.Repository, dir string) (*Kernel, error) {
 	var name string
 	for _, p := range repo.Packages() {
@@ -41,8 +42,16 @@ func UnpackKernel(ctx context.Context, repo *archive.Repository, dir string) (*K
 		return nil, err
 	}
 	k := &Kernel{Dir: dir, Release: strings.TrimPrefix(name, "linux-image-"), Package: filepath.Base(deb)}
-	_, err = tool.Step(dir, k.Package, func(tmp string) error {
-		_, err := tool.Run(ctx, tool.Cmd{Name: "dpkg-deb", Args: []string{"-x", deb, tmp}})
+	_, err = tool.Step(dir, k.Package+" indexed", func(tmp string) error {
+		if _, err := tool.Run(ctx, tool.Cmd{Name: "dpkg-deb", Args: []string{"-x", deb, tmp}}); err != nil {
+			return err
+		}
+		// Kernel packages come without an index of the modules. depmod looks
+		// for them below lib, the package has usr/lib.
+		if err := os.Symlink("usr/lib", filepath.Join(tmp, "lib")); err != nil {
+			return err
+		}
+		_, err := tool.Run(ctx, tool.Cmd{Name: "depmod", Args: []string{"-b", tmp, k.Release}})
 		return err
 	})
 	return k, err

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// mounts mounts what programs expect. In a container it is there already, and
+// the errors say so.
+func mounts() {
+	for _, m := range []struct{ kind, dir string }{{"devtmpfs", "/dev"}, {"proc", "/proc"}, {"sysfs", "/sys"}} {
+		// EBUSY and EPERM both mean that somebody else saw to it.
+		_ = unix.Mount(m.kind, m.dir, m.kind, 0, "")
+	}
+}
+
+// driverList names the kernel modules of the image, in the order in which
+// they have to be loaded. Containers have none.
+const driverList = "/lib/modules/order"
+
+// loadDrivers loads what the image has. A driver whose device is absent does
+// no harm, so errors are not worth a word.
+func loadDrivers() {
+	f, err := os.Open(driverList)
+	if err != nil {
+		return
+	}
+	defer f.Close() //nolint:errcheck // read only
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		loadDriver(filepath.Join("/lib/modules", strings.TrimSpace(sc.Text())))
+	}
+}
+
+func loadDriver(name string) {
+	f, err := os.Open(name)
+	if err != nil {
+		return
+	}
+	defer f.Close() //nolint:errcheck // read only
+	_ = unix.FinitModule(int(f.Fd()), "", 0)
+}
+
+// Events of linux/input-event-codes.h.
+const (
+	eventSize = 24 // struct input_event on amd64
+	keyEvent  = 1
+	keyPower  = 116
+)
+
+// waitForButton returns when the machine's power button is pressed. Without
+// one it never does.
+func waitForButton() {
+	found, err := filepath.Glob("/dev/input/event*")
+	if err != nil || len(found) == 0 {
+		select {}
+	}
+	pressed := make(chan struct{}, len(found))
+	for _, name := range found {
+		go func() {
+			if readButton(name) {
+				pressed <- struct{}{}
+			}
+		}()
+	}
+	<-pressed
+}
+
+// readButton tells whether the device had a press of a power button before it
+// went away.
+func readButton(name string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // read only
+	buf := make([]byte, eventSize)
+	for {
+		n, err := f.Read(buf)
+		if err != nil || n < eventSize {
+			return false
+		}
+		kind, code := binary.LittleEndian.Uint16(buf[16:]), binary.LittleEndian.Uint16(buf[18:])
+		if kind == keyEvent && code == keyPower && binary.LittleEndian.Uint32(buf[20:]) == 1 {
+			return true
+		}
+	}
+}
