@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/cairn-cloud/cairn/node/imagecache"
 	"github.com/cairn-cloud/cairn/node/spec"
 )
 
@@ -109,7 +110,7 @@ func (w *worker) faulted(generation int64, faults int, err error) {
 	w.a.mu.Unlock()
 	w.a.log.Warn("a guest is not as it has to be", "guest", id, "generation", generation, "attempt", faults, "error", err)
 	state := spec.StateBuilding
-	if faults >= faultsToError || errors.Is(err, errBroken) {
+	if faults >= faultsToError || errors.Is(err, errBroken) || errors.Is(err, imagecache.ErrImage) {
 		state = spec.StateError
 	}
 	w.a.out.put(spec.Report{ID: id, Generation: generation, State: state, Step: "again", Fault: err.Error()}, false)
