@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 )
 
 // Names of the files of a pair in its directory.
@@ -145,9 +144,4 @@ func parseKey(data []byte) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("key type %T; allowed: ECDSA", key)
 	}
 	return ec, nil
-}
-
-// Expired tells whether the certificate is outside its time at the moment.
-func Expired(cert *x509.Certificate, at time.Time) bool {
-	return at.Before(cert.NotBefore) || at.After(cert.NotAfter)
 }

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -46,6 +47,7 @@ type Server struct {
 	ca      *pki.CA
 	process *process
 	root    *sql.DB
+	calls   atomic.Int64 // of MariaDB for this server: each makes schemas of its own
 }
 
 // StartMariaDB starts a server and returns when it answers.
@@ -85,7 +87,12 @@ func (s *Server) start(ctx context.Context, o MariaDBOptions) (err error) {
 	if s.ca, err = openCA(o.PKI); err != nil {
 		return err
 	}
-	port, err := s.prepare(ctx, who, o.Services)
+	return onFreePort(ctx, func() error { return s.run(ctx, who, o.Services) }, s.path("mariadb.log"))
+}
+
+// run starts the server once, on a port that was free a moment ago.
+func (s *Server) run(ctx context.Context, who owner, services []string) error {
+	port, err := s.prepare(ctx, who, services)
 	if err != nil {
 		return err
 	}

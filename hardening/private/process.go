@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -179,6 +180,28 @@ func freePort(ctx context.Context) (int, error) {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// onFreePort starts a server, and again on another port when somebody else was
+// faster to take the first. That is what its log says then.
+func onFreePort(ctx context.Context, start func() error, log string) error {
+	const tries = 4
+	for try := 1; ; try++ {
+		err := start()
+		if err == nil || try == tries || ctx.Err() != nil || !portTaken(tail(log)) {
+			return err
+		}
+	}
+}
+
+// portTaken tells whether the log of MariaDB or RabbitMQ says so.
+func portTaken(log string) bool {
+	for _, words := range []string{"Address already in use", "eaddrinuse", "dist_port_already_used"} {
+		if strings.Contains(log, words) {
+			return true
+		}
+	}
+	return false
 }
 
 // tail is the end of a log file, for error messages.

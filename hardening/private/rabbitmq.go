@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -49,7 +50,9 @@ type Broker struct {
 	env      []string
 	epmd     *process
 	process  *process
+
 	accounts sync.Mutex // held while the accounts change
+	nodes    []string   // that have one; guarded by accounts
 }
 
 // StartRabbitMQ starts a broker and returns when it answers.
@@ -94,7 +97,15 @@ func (b *Broker) start(ctx context.Context, o RabbitMQOptions) (err error) {
 	if err := b.certificates(o.Nodes); err != nil {
 		return err
 	}
-	port, err := b.prepare(ctx, o.Nodes)
+	return onFreePort(ctx, func() error { return b.run(ctx, o.Nodes) }, b.path("output"))
+}
+
+// run starts the broker once, on ports that were free a moment ago.
+func (b *Broker) run(ctx context.Context, nodes []string) error {
+	if err := b.Stop(); err != nil { // the port mapper of an earlier try
+		return err
+	}
+	port, err := b.prepare(ctx, nodes)
 	if err != nil {
 		return err
 	}
@@ -162,6 +173,7 @@ func (b *Broker) prepare(ctx context.Context, nodes []string) (int, error) {
 	if err := b.writeDefinitions(nodes); err != nil {
 		return 0, err
 	}
+	b.nodes = slices.Clone(nodes) // nobody else has the broker yet
 	b.env = b.environment(ports[1], ports[2])
 	for _, name := range []string{"home", "data", "log", "server", "definitions", "rabbitmq.conf", "enabled_plugins", "rabbitmq-env.conf", "output"} {
 		if err := b.who.own(b.path(name)); err != nil {
@@ -263,11 +275,32 @@ func (b *Broker) account(user string) Account {
 	}
 }
 
-// SetNodes gives accounts and certificates to exactly these nodes, while the
-// broker runs. It takes some seconds, nearly all of them to start rabbitmqctl.
+// SetNodes gives accounts and certificates to these nodes, while the broker
+// runs. Accounts of others stay until the broker's next start in an empty
+// directory: importing definitions only ever adds. It takes some seconds, nearly all of them to start rabbitmqctl.
 func (b *Broker) SetNodes(ctx context.Context, ids []string) error {
 	b.accounts.Lock()
 	defer b.accounts.Unlock()
+	return b.setNodes(ctx, ids)
+}
+
+// AddNodes is SetNodes for the nodes that there are and these.
+func (b *Broker) AddNodes(ctx context.Context, ids ...string) error {
+	b.accounts.Lock()
+	defer b.accounts.Unlock()
+	all := slices.Clone(b.nodes)
+	for _, id := range ids {
+		if !slices.Contains(all, id) {
+			all = append(all, id)
+		}
+	}
+	if len(all) == len(b.nodes) {
+		return nil
+	}
+	return b.setNodes(ctx, all)
+}
+
+func (b *Broker) setNodes(ctx context.Context, ids []string) error {
 	if err := b.certificates(ids); err != nil {
 		return fmt.Errorf("set broker accounts: %w", err)
 	}
@@ -278,6 +311,7 @@ func (b *Broker) SetNodes(ctx context.Context, ids []string) error {
 	if out, err := ctl.CombinedOutput(); err != nil {
 		return fmt.Errorf("set broker accounts: rabbitmqctl: %w\n%s", err, out)
 	}
+	b.nodes = slices.Clone(ids)
 	return nil
 }
 

@@ -78,3 +78,15 @@ func queueOfNode(t *testing.T, mq *Broker, id string) {
 		t.Fatalf("not confirmed: %v", err)
 	}
 }
+
+// Nodes of two tests share a broker and do not know of each other.
+func TestRabbitMQIsShared(t *testing.T) {
+	for _, id := range []string{"shared-1", "shared-2"} {
+		mq := RabbitMQ(t, id)
+		c, err := mq.Dial(mq.Node(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+}

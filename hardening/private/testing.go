@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -23,8 +22,32 @@ var shared = sync.OnceValues(func() (*Server, error) {
 	return StartMariaDB(context.Background(), MariaDBOptions{Dir: dir})
 })
 
-// fresh counts the calls of MariaDB in this process.
-var fresh atomic.Int64
+// sharedBroker is the same for RabbitMQ.
+var sharedBroker = sync.OnceValues(func() (*Broker, error) {
+	dir, err := testDir("rabbitmq")
+	if err != nil {
+		return nil, err
+	}
+	return StartRabbitMQ(context.Background(), RabbitMQOptions{Dir: dir})
+})
+
+// RabbitMQ gives a test a real broker with accounts for the nodes. All tests
+// of a process share it with all its queues: use ids of one's own. The test is
+// skipped where RabbitMQ is not installed.
+func RabbitMQ(t testing.TB, nodes ...string) *Broker {
+	t.Helper()
+	if _, err := exec.LookPath("rabbitmq-server"); err != nil {
+		t.Skip("rabbitmq-server is not installed; on Debian: apt-get install rabbitmq-server")
+	}
+	b, err := sharedBroker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.AddNodes(t.Context(), nodes...); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
 
 // MariaDB gives a test empty schemas, one for each service, on a real server.
 // All tests of a process share the server, no two calls share a schema: take
@@ -39,7 +62,7 @@ func MariaDB(t testing.TB, services ...string) *Databases {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Databases{Server: s, suffix: fmt.Sprintf("_t%d", fresh.Add(1))}
+	d := &Databases{Server: s, suffix: fmt.Sprintf("_t%d", s.calls.Add(1))}
 	for _, service := range services {
 		if err := d.make(t.Context(), service); err != nil {
 			t.Fatalf("schema for %s: %v", service, err)
