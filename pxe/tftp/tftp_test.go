@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pin/tftp/v3"
@@ -78,8 +79,13 @@ func receive(addr, name string, block int) ([]byte, int64, error) {
 }
 
 func TestLoaderIsServed(t *testing.T) {
+	var mu sync.Mutex
 	var asked []string
-	addr := start(t, func(a netip.Addr, name string) { asked = append(asked, fmt.Sprint(a, " ", name)) })
+	addr := start(t, func(a netip.Addr, name string) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, fmt.Sprint(a, " ", name))
+	})
 	want := loader()
 	for _, block := range []int{0, 512, 1428, 8192} {
 		for _, name := range []string{"undionly.kpxe", "/undionly.kpxe", "undionly.kpxe\xff"} {
@@ -89,6 +95,8 @@ func TestLoaderIsServed(t *testing.T) {
 			}
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(asked) == 0 || asked[0] != "127.0.0.1 undionly.kpxe" {
 		t.Errorf("told of %v, want who and what", asked)
 	}
