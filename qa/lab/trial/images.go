@@ -34,7 +34,7 @@ func (t *Trial) uploadImages(ctx context.Context) error {
 		return err
 	}
 	return t.upload(ctx, "guest-lxc", "lxc.tar.zst", images.CreateOpts{
-		DiskFormat: "root-tar", ContainerFormat: "bare", Properties: map[string]string{"img_hv_type": "lxc"},
+		DiskFormat: "raw", ContainerFormat: "bare", Properties: map[string]string{"img_hv_type": "lxc"},
 	})
 }
 
