@@ -69,8 +69,8 @@ func (t *token) payload() []byte {
 	b = append(b, 1, byte(t.methods), scopeKind(t.scope.kind))
 	b = appendID(b, t.user)
 	b = appendID(b, t.scope.id)
-	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.UnixMicro()))  //nolint:gosec // after 1970
-	b = binary.BigEndian.AppendUint64(b, uint64(t.expires.UnixMicro())) //nolint:gosec // after 1970
+	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.UnixMicro()))  // after 1970
+	b = binary.BigEndian.AppendUint64(b, uint64(t.expires.UnixMicro())) // after 1970
 	b = append(b, t.audit[:]...)
 	if t.parent != (auditID{}) {
 		b = append(b, t.parent[:]...)
@@ -102,8 +102,8 @@ func parseToken(b []byte) (*token, error) {
 	if t.scope.id, b, ok = cutID(b); !ok || len(b) != 2*8+16 && len(b) != 2*8+3*16 {
 		return nil, errToken
 	}
-	t.issued = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()      //nolint:gosec // what payload wrote: it is signed
-	t.expires = time.UnixMicro(int64(binary.BigEndian.Uint64(b[8:]))).UTC() //nolint:gosec // as above
+	t.issued = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()      // what payload wrote: it is signed
+	t.expires = time.UnixMicro(int64(binary.BigEndian.Uint64(b[8:]))).UTC() // as above
 	t.audit = auditID(b[16:32])
 	if len(b) > 32 {
 		t.parent, t.root = auditID(b[32:48]), auditID(b[48:64])

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/apitest"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
@@ -209,7 +208,7 @@ func BenchmarkList1000(b *testing.B) {
 	for range 1000 {
 		queued(b, s)
 	}
-	var h http.Handler = apitest.Serve(b, api.Service(s.API()))
+	h := apitest.Serve(b, s.API())
 	b.ReportAllocs()
 	for b.Loop() {
 		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/image/v2/images", nil)

@@ -58,7 +58,7 @@ func checkQCOW2(h []byte) (int64, error) {
 		return 0, cloud.BadRequest("The image's L1 table has %d entries, too many for its disk.", u32(offL1Size))
 	}
 	if version == 2 {
-		return int64(size), checkExtensions(h, headerV2) //nolint:gosec // at most maxVirtualSize
+		return int64(size), checkExtensions(h, headerV2) // at most maxVirtualSize
 	}
 	if len(h) < headerV3 {
 		return 0, cloud.BadRequest("The image's header is cut off.")
@@ -72,7 +72,7 @@ func checkQCOW2(h []byte) (int64, error) {
 	case length < headerV3 || length > 4096 || int(length) > len(h):
 		return 0, cloud.BadRequest("The image's header has %d bytes; allowed: %d to 4096.", length, headerV3)
 	}
-	return int64(size), checkExtensions(h, int(length)) //nolint:gosec // at most maxVirtualSize
+	return int64(size), checkExtensions(h, int(length)) // at most maxVirtualSize
 }
 
 // l1Entries is how many entries a disk needs: one for a cluster of eight-byte

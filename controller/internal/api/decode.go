@@ -21,7 +21,7 @@ func Decode[In any](c *Call) (*In, error) { return DecodeRaw[In](c, c.body) }
 
 // DecodeRaw is Decode for an object that the handler has put together.
 func DecodeRaw[In any](c *Call, raw json.RawMessage) (*In, error) {
-	s, err := shapeOf(reflect.TypeFor[In]())
+	s, err := c.service.shapes.of(reflect.TypeFor[In]())
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (c *Call) setNested(t reflect.Type, v reflect.Value, raw json.RawMessage, p
 		v.Set(reflect.New(v.Type().Elem()))
 		return c.setNested(t, v.Elem(), raw, path)
 	default:
-		s, err := shapeOf(t)
+		s, err := c.service.shapes.of(t)
 		if err != nil {
 			return err
 		}

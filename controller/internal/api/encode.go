@@ -113,7 +113,7 @@ func (c *Call) value(v reflect.Value, op Op) any {
 		}
 		return list
 	}
-	s, err := shapeOf(t)
+	s, err := c.service.shapes.of(t)
 	if err != nil {
 		return v.Interface()
 	}
@@ -165,7 +165,7 @@ func (c *Call) Present(row any, err error) (any, error) {
 		return nil, err
 	}
 	v := reflect.Indirect(reflect.ValueOf(row))
-	s, err := shapeOf(v.Type())
+	s, err := c.service.shapes.of(v.Type())
 	if err != nil {
 		return nil, err
 	}

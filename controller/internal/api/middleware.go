@@ -19,10 +19,9 @@ const requestTimeout = 60 * time.Second
 
 // A record is what the access log says of a request in the end.
 type record struct {
-	status  int
-	bytes   int64
-	caller  *cloud.Caller
-	service string
+	status int
+	bytes  int64
+	caller *cloud.Caller
 }
 
 type recordKey struct{}

@@ -41,6 +41,7 @@ type bound struct {
 	auth    Authenticator
 	clock   cloud.Clock
 	log     *slog.Logger
+	shapes  shapes
 }
 
 // New builds the handler of all services, and fails on the mistakes that a

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -92,6 +93,21 @@ func shapeOf(t reflect.Type) (*shape, error) {
 		}
 	}
 	return s, nil
+}
+
+// shapes remembers what was parsed.
+type shapes struct{ known sync.Map } // reflect.Type to *shape
+
+// of is shapeOf, once for each type.
+func (k *shapes) of(t reflect.Type) (*shape, error) {
+	if s, ok := k.known.Load(t); ok {
+		return s.(*shape), nil
+	}
+	s, err := shapeOf(t)
+	if err == nil {
+		k.known.Store(t, s)
+	}
+	return s, err
 }
 
 // fieldOf parses one field; nil if it is not for the wire nor a column.

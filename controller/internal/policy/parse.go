@@ -120,7 +120,7 @@ func (p *parser) atom() (check, error) {
 		kind, match, ok := strings.Cut(w, ":")
 		switch {
 		case !ok || match == "":
-			return nil, fmt.Errorf("%q is no check; allowed: role:x, rule:x, attribute:%%(target)s, @, !", w)
+			return nil, fmt.Errorf("%q is no check; allowed: @, !, role:x, rule:x, attribute:%%(target)s", w)
 		case kind == "role":
 			return role(match), nil
 		case kind == "rule":

@@ -10,8 +10,9 @@ import (
 )
 
 // A Message is a promise that a transaction made: to tell somebody something.
-// Messages of one subject are published in the order of their transactions'
-// commits; one may be published twice.
+// Messages of one subject are published in the order in which they were added;
+// so transactions that add to one subject must lock something of it first (the
+// row whose new state the message tells). One may be published twice.
 type Message struct {
 	ID      int64
 	Topic   string // what sort of message, like "desired"
@@ -44,15 +45,9 @@ const outboxBatch = 100
 func (db *DB) Dispatch(ctx context.Context, log *slog.Logger, publish func(context.Context, Message) error) error {
 	const idle, retry = 2 * time.Second, time.Second
 	for {
-		sent, failed, err := db.dispatchOnce(ctx, log, publish)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		failed, err := db.dispatchOnce(ctx, log, publish)
+		if err != nil && ctx.Err() == nil {
 			log.Warn("outbox: cannot read", "database", db.name, "error", err)
-		}
-		if sent == outboxBatch {
-			continue
 		}
 		pause := idle
 		if failed > 0 || err != nil {
@@ -68,13 +63,13 @@ func (db *DB) Dispatch(ctx context.Context, log *slog.Logger, publish func(conte
 }
 
 // dispatchOnce publishes what is there.
-func (db *DB) dispatchOnce(ctx context.Context, log *slog.Logger, publish func(context.Context, Message) error) (sent, failed int, err error) {
+func (db *DB) dispatchOnce(ctx context.Context, log *slog.Logger, publish func(context.Context, Message) error) (failed int, err error) {
 	blocked := map[string]bool{}
 	var after int64
 	for {
 		batch, err := db.outboxAfter(ctx, after)
 		if err != nil || len(batch) == 0 {
-			return sent, failed, err
+			return failed, err
 		}
 		for _, m := range batch {
 			after = m.ID
@@ -88,9 +83,8 @@ func (db *DB) dispatchOnce(ctx context.Context, log *slog.Logger, publish func(c
 				continue
 			}
 			if _, err := db.ExecContext(ctx, "DELETE FROM outbox WHERE id = ?", m.ID); err != nil {
-				return sent, failed, err
+				return failed, err
 			}
-			sent++
 		}
 	}
 }

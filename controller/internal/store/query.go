@@ -21,7 +21,7 @@ func Eq(column string, value any) Cond { return Cond{column: column, op: "=", va
 // Ne wants the column to differ from the value; NULL differs from all but nil.
 func Ne(column string, value any) Cond { return Cond{column: column, op: "<>", values: []any{value}} }
 
-// Gt, Ge, Lt and Le compare.
+// Gt wants the column to be more than the value.
 func Gt(column string, value any) Cond { return Cond{column: column, op: ">", values: []any{value}} }
 
 // Ge wants the column to be the value or more.
