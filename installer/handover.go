@@ -59,12 +59,12 @@ func loadKernel(dir string, e entry, line string) error {
 	if err != nil {
 		return err
 	}
-	defer kernel.Close() //nolint:errcheck // only read
+	defer kernel.Close()
 	initramfs, err := os.Open(filepath.Join(dir, e.initramfs))
 	if err != nil {
 		return err
 	}
-	defer initramfs.Close() //nolint:errcheck // only read
+	defer initramfs.Close()
 	if err := unix.KexecFileLoad(int(kernel.Fd()), int(initramfs.Fd()), line, 0); err != nil {
 		return fmt.Errorf("load the kernel %s: %w", e.kernel, err)
 	}

@@ -108,7 +108,7 @@ func labelOf(device string) (kind, label string) {
 	if err != nil {
 		return "", ""
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {
 		return "", ""

@@ -138,7 +138,7 @@ func (m *machine) namedRack(ctx context.Context, where, dir string, inv plan.Inv
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", plan.ParamRack, err)
 	}
-	defer res.Body.Close() //nolint:errcheck // only read
+	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %s answers %s", plan.ParamRack, where, res.Status)
 	}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,6 +46,7 @@ func smallest(t testing.TB) *Target {
 // memory is a release in memory, that fails or damages chunks as told.
 type memory struct {
 	data    []byte
+	mu      sync.Mutex // guards fetched
 	fetched []int
 	fail    int // this chunk, with errCut; -1: none
 }
@@ -55,7 +57,17 @@ func (m *memory) Chunk(_ context.Context, f *manifest.File, i int, buf []byte) e
 	if i == m.fail {
 		return errCut
 	}
+	m.mu.Lock()
 	m.fetched = append(m.fetched, i)
+	m.mu.Unlock()
+	copy(buf, m.data[i*manifest.ChunkSize:])
+	return f.CheckChunk(i, buf)
+}
+
+// quietMemory is a release in memory, for many goroutines.
+type quietMemory struct{ data []byte }
+
+func (m *quietMemory) Chunk(_ context.Context, f *manifest.File, i int, buf []byte) error {
 	copy(buf, m.data[i*manifest.ChunkSize:])
 	return f.CheckChunk(i, buf)
 }

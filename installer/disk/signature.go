@@ -20,7 +20,7 @@ type signature struct {
 
 // signatures are looked for in this order; several can be on one volume, and
 // then all are named.
-var signatures = []signature{ //nolint:gochecknoglobals // a table, never written
+var signatures = []signature{
 	{name: "LUKS encrypted volume", magic: "LUKS\xba\xbe"},
 	{name: "BitLocker volume", at: 3, magic: "-FVE-FS-"},
 	{name: "LVM physical volume", at: 512 + 24, magic: "LVM2 001"},

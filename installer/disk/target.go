@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,7 @@ func Open(path string) (*Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("disk: %w", err)
 	}
-	size, err := f.Seek(0, os.SEEK_END)
+	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("disk %s: %w", path, err), f.Close())
 	}

@@ -68,7 +68,7 @@ func (c *Console) Printf(format string, args ...any) {
 // Logger logs to the kernel's ring buffer, where it survives the change to
 // the real root (journald reads it), and shows warnings on the console.
 func (c *Console) Logger() *slog.Logger {
-	var w io.Writer = io.Discard
+	w := io.Discard
 	if f, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0); err == nil {
 		w = &kmsg{w: f}
 	}

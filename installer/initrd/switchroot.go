@@ -48,7 +48,7 @@ func SwitchRoot(root string, argv, env []string) error {
 // memory only.
 func empty(fd int, dev uint64) {
 	dir := os.NewFile(uintptr(fd), "initramfs")
-	defer dir.Close() //nolint:errcheck // nothing was written
+	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return

@@ -13,7 +13,7 @@ import (
 
 // notDisks are block devices that nobody installs on, by the start of their
 // name.
-var notDisks = []string{"loop", "ram", "zram", "sr", "fd", "dm-", "md", "nbd", "mtd", "drbd", "rbd"} //nolint:gochecknoglobals // a table
+var notDisks = []string{"loop", "ram", "zram", "sr", "fd", "dm-", "md", "nbd", "mtd", "drbd", "rbd"}
 
 func (h Host) disks(medium string) []plan.Disk {
 	entries, err := os.ReadDir(filepath.Join(h.Sys, "block"))
@@ -64,7 +64,7 @@ func (h Host) look(d *plan.Disk, name string) {
 		d.Contents = []string{"unknown, it cannot be opened: " + err.Error()}
 		return
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	c := disk.Look(f, d.Size)
 	d.Contents, d.Installed, d.Unfinished, d.Stamp = c.Words, c.Installed, c.Unfinished, c.Stamp
 }

@@ -122,7 +122,7 @@ func ask(ctx context.Context, name string) (Lease, error) {
 	if err != nil {
 		return Lease{}, err
 	}
-	defer c.Close() //nolint:errcheck // a socket of ours
+	defer func() { _ = c.Close() }() // a socket of ours
 	offer, err := c.Request(ctx, dhcpv4.WithRequestedOptions(dhcpv4.OptionSubnetMask, dhcpv4.OptionRouter, dhcpv4.OptionDomainNameServer),
 		dhcpv4.WithOption(dhcpv4.OptClassIdentifier("cairn-installer")))
 	if err != nil {

@@ -103,7 +103,7 @@ func DiskGUID(disk string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("disk GUID: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	b := make([]byte, 72)
 	for _, sector := range []int64{512, 4096} {
 		if _, err := f.ReadAt(b, sector); err != nil {

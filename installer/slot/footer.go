@@ -57,7 +57,7 @@ func Read(label, device string, keys []ed25519.PublicKey) (Slot, error) {
 	if err != nil {
 		return s, fmt.Errorf("slot %s: %w", label, err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	if s.Raw, s.Signature, err = footerOf(f); err != nil {
 		return s, fmt.Errorf("slot %s: %w", label, err)
 	}
@@ -89,7 +89,7 @@ func HasFooter(device string) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	_, _, err = footerOf(f)
 	return err == nil
 }

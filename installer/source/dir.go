@@ -20,7 +20,7 @@ func (d Dir) ReadAt(_ context.Context, file string, buf []byte, off int64) error
 	if err != nil {
 		return fmt.Errorf("release: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	if _, err := f.ReadAt(buf, off); err != nil {
 		return fmt.Errorf("release: read %d bytes at %d of %s: %w", len(buf), off, f.Name(), err)
 	}
@@ -33,7 +33,7 @@ func (d Dir) Whole(_ context.Context, file string, limit int64) ([]byte, error) 
 	if err != nil {
 		return nil, fmt.Errorf("release: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	return readLimited(f, limit, f.Name())
 }
 

@@ -60,7 +60,7 @@ func (h *HTTP) get(ctx context.Context, url string, buf []byte, off int64) (int,
 	if err != nil {
 		return 0, err
 	}
-	defer res.Body.Close() //nolint:errcheck // only read
+	defer res.Body.Close()
 	if err := accept(res, http.StatusPartialContent); err != nil {
 		return 0, err
 	}
@@ -112,7 +112,7 @@ func (h *HTTP) Whole(ctx context.Context, file string, limit int64) ([]byte, err
 		if err != nil {
 			return false, err
 		}
-		defer res.Body.Close() //nolint:errcheck // only read
+		defer res.Body.Close()
 		if err := accept(res, http.StatusOK); err != nil {
 			return false, err
 		}
