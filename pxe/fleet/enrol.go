@@ -57,7 +57,13 @@ func (f *Fleet) identify(r *record, csr, digest string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDenied, err)
 	}
-	node := m.Plan.Node(f.conf.Rack, id, m.Address)
+	// The machine may have asked for an address on another NIC since.
+	a, err := f.conf.Addresses.Pin(m.Plan.Management)
+	if err != nil {
+		return fmt.Errorf("address of machine %s: %w", m.ID, err)
+	}
+	m.Address = a
+	node := m.Plan.Node(f.conf.Rack, id, a)
 	if err := node.Check(); err != nil {
 		return err
 	}

@@ -359,6 +359,22 @@ func TestMachineWithTwoNICs(t *testing.T) {
 	}
 }
 
+func TestNodeKeepsTheAddressOfItsManagementNIC(t *testing.T) {
+	k := newRack(t, nil)
+	k.boot(mac2, id1)
+	d := k.boot(mac1, id1)
+	k.inventory(d.Ticket, mac1, id1)
+	k.progress(d.Ticket, id1, "partition")
+	other, _ := k.conf.Addresses.Address(mac2)
+	if err := k.Discovered(mac2, other, "bios"); err != nil { // its firmware looked around once more
+		t.Fatal(err)
+	}
+	want, _ := k.conf.Addresses.Address(mac1)
+	if got := k.enrol(d.Ticket, id1).Node.Management; got.Address.Addr() != want || got.MAC != mac1 {
+		t.Errorf("the node has %s on %s, want %s on %s", got.Address, got.MAC, want, mac1)
+	}
+}
+
 func TestMachineWithoutUUID(t *testing.T) {
 	k := newRack(t, nil)
 	const zero = "00000000-0000-0000-0000-000000000000"

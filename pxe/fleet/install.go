@@ -64,7 +64,8 @@ func (f *Fleet) Inventory(ticket, machine string, inv plan.Inventory) (plan.Answ
 	if inv.BootMAC == "" {
 		inv.BootMAC = r.Machine.MACs[0]
 	}
-	if !slices.Contains(r.Machine.MACs, strings.ToLower(inv.BootMAC)) {
+	inv.BootMAC = strings.ToLower(inv.BootMAC)
+	if !slices.Contains(r.Machine.MACs, inv.BootMAC) {
 		return plan.Answer{}, fmt.Errorf("%w: booted from %s, which is none of the machine's NICs %v", ErrDenied, inv.BootMAC, r.Machine.MACs)
 	}
 	var answer plan.Answer
@@ -142,7 +143,7 @@ func (f *Fleet) match(r *record) error {
 	if err != nil {
 		return err
 	}
-	a, err := f.conf.Addresses.Pin(m.Inventory.BootMAC)
+	a, err := f.conf.Addresses.Pin(p.Management)
 	if err != nil {
 		return fmt.Errorf("no address for the machine: %w", err)
 	}

@@ -16,8 +16,8 @@ import (
 const (
 	maxConns   = 512
 	maxHeaders = 16 << 10 // bytes
-	headerTime = 10 * time.Second
-	bodyTime   = 30 * time.Second
+	headerTime = 30 * time.Second // with the TLS handshake, on emulated machines
+	bodyTime   = time.Minute
 	writeTime  = time.Minute // files have more, by their size
 	idleTime   = 2 * time.Minute
 )
