@@ -15,7 +15,7 @@ import (
 // Limits of both servers.
 const (
 	maxConns   = 512
-	maxHeaders = 16 << 10 // bytes
+	maxHeaders = 16 << 10         // bytes
 	headerTime = 30 * time.Second // with the TLS handshake, on emulated machines
 	bodyTime   = time.Minute
 	writeTime  = time.Minute // files have more, by their size
