@@ -35,25 +35,17 @@ const (
 // Command is the agent of a compute node. It reads the node manifest and the
 // node's certificate; everything else has a default that works.
 type Command struct {
-	Manifest string `help:"The node manifest." default:"${node_file}" type:"path"`
-	PKI      string `help:"Directory with ca.crt, node.crt and node.key." default:"${pki_dir}" type:"path" name:"pki"`
-	State    string `help:"Directory for records, guests and images." default:"${state_dir}" type:"path"`
+	Manifest string `help:"The node manifest." default:"/var/lib/cairn/node.json" type:"path"`
+	PKI      string `help:"Directory with ca.crt, node.crt and node.key." default:"/var/lib/cairn/pki" type:"path" name:"pki"`
+	State    string `help:"Directory for records, guests and images." default:"/var/lib/cairn" type:"path"`
 	Broker   string `help:"host:port of the message broker; else that of the controller in the manifest."`
 	Images   string `help:"https URL of the images; else that of the controller in the manifest."`
 	VHost    string `help:"Virtual host of the broker." name:"vhost" default:"/cairn"`
-	Libvirt  string `help:"Socket of libvirtd." default:"${libvirt_socket}" type:"path"`
+	Libvirt  string `help:"Socket of libvirtd." default:"/run/libvirt/libvirt-sock" type:"path"`
 	Bridge   string `help:"Bridge of the project networks." default:"br-tenant"`
 	KVM      string `help:"Whether QEMU uses KVM: auto asks a probe." enum:"auto,on,off" default:"auto" name:"kvm"`
 	Plain    bool   `help:"One project network, without tags; for kernels that cannot filter VLANs." hidden:""`
 	ProbeKVM bool   `help:"Run the probe of KVM in this process and do nothing else." hidden:"" name:"probe-kvm"`
-}
-
-// Vars are the variables in the defaults of Command, for kong.Vars.
-func Vars() map[string]string {
-	return map[string]string{
-		"node_file": spec.NodeFile, "pki_dir": spec.PKIDir, "state_dir": spec.StateDir,
-		"libvirt_socket": guest.LibvirtSocket,
-	}
 }
 
 // Run is called by kong.

@@ -1,100 +1,32 @@
 package guest
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cairn-cloud/cairn/node/guest/libvirttest"
 )
 
-// startLibvirtd runs a libvirtd of our own, as root, with mounts and networks
-// of its own: nothing of it touches the machine's. It returns the socket and
-// a function that runs a program beside it.
-func startLibvirtd(t *testing.T) (socket string, beside func(args ...string)) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("a libvirtd for guests has to be root")
-	}
-	for _, p := range []string{"libvirtd", "unshare", "nsenter", "ip"} {
-		if _, err := exec.LookPath(p); err != nil {
-			t.Skipf("%s is not installed; on Debian: apt-get install libvirt-daemon util-linux iproute2", p)
-		}
-	}
-	dir, err := os.MkdirTemp("", "libvirt") // short: socket paths are
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("unshare", "--mount", "--net", "--kill-child", "--fork", "--pid", "--mount-proc", "sh", "testdata/libvirtd.sh", dir)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		if t.Failed() {
-			t.Logf("libvirtd said:\n%s", said.String())
-		}
-	})
-	socket = filepath.Join(dir, "run/libvirt/libvirt-sock")
-	v := &Libvirt{socket: socket, uri: "test:///default"}
-	for deadline := time.Now().Add(2 * time.Minute); ; {
-		if _, err := v.List(t.Context()); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("libvirtd does not answer: %v", err)
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Skipf("libvirtd does not run on this machine: %v\n%s", err, said.String())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	return socket, func(args ...string) {
-		t.Helper()
-		p := fmt.Sprint(cmd.Process.Pid)
-		pid, err := os.ReadFile(filepath.Join("/proc", p, "task", p, "children"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		args = append([]string{"--mount", "--net", "--target", strings.TrimSpace(string(pid))}, args...)
-		if out, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-	}
-}
-
 func TestLibvirt(t *testing.T) {
-	socket, beside := startLibvirtd(t)
-	beside("ip", "link", "add", "br-tenant", "type", "bridge")
-	beside("ip", "link", "set", "br-tenant", "up")
-	t.Run("qemu", func(t *testing.T) { testQEMU(t, socket, beside) })
-	t.Run("lxc", func(t *testing.T) { testLXC(t, socket) })
+	d := libvirttest.Start(t)
+	d.Run(t, "ip", "link", "add", "br-tenant", "type", "bridge")
+	d.Run(t, "ip", "link", "set", "br-tenant", "up")
+	t.Run("qemu", func(t *testing.T) { testQEMU(t, d) })
+	t.Run("lxc", func(t *testing.T) { testLXC(t, d) })
 }
 
-func testQEMU(t *testing.T, socket string, beside func(...string)) {
+func testQEMU(t *testing.T, daemon *libvirttest.Daemon) {
 	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
 		t.Skip("qemu-system-x86_64 is not installed; on Debian: apt-get install qemu-system-x86")
 	}
-	d := NewQEMU(socket, false, "a test")
+	d := NewQEMU(daemon.Socket, false, "a test")
 	d.grace = time.Second // the firmware hears nothing
-	beside("ip", "tuntap", "add", "dev", "tap0", "mode", "tap", "vnet_hdr")
-	beside("ip", "link", "set", "tap0", "master", "br-tenant", "up")
+	daemon.Run(t, "ip", "tuntap", "add", "dev", "tap0", "mode", "tap", "vnet_hdr")
+	daemon.Run(t, "ip", "link", "set", "tap0", "master", "br-tenant", "up")
 	conform(t, stand{driver: d, spec: func(t *testing.T, id string) Spec {
 		dir := guestDir(t)
 		base, disk := filepath.Join(dir, "base"), filepath.Join(dir, "disk")
@@ -112,8 +44,8 @@ func testQEMU(t *testing.T, socket string, beside func(...string)) {
 	}})
 }
 
-func testLXC(t *testing.T, socket string) {
-	d := NewLXC(socket)
+func testLXC(t *testing.T, daemon *libvirttest.Daemon) {
+	d := NewLXC(daemon.Socket)
 	d.grace = 3 * time.Second
 	dir := guestDir(t)
 	root := filepath.Join(dir, "root")
