@@ -55,7 +55,7 @@ func (m *machine) bootDisk(ctx context.Context, named string) error {
 	if err != nil {
 		return err
 	}
-	if err := root.MountVar(in.Parts[plan.LabelData]); err != nil {
+	if err := m.mountVar(ctx, root, in.Parts[plan.LabelData]); err != nil {
 		return err
 	}
 	node, err := readNode(sysroot)
@@ -75,6 +75,22 @@ func (m *machine) bootDisk(ctx context.Context, named string) error {
 	}
 	m.doing = "starting the system of " + in.Disk
 	return initrd.SwitchRoot(sysroot, []string{"/sbin/init"}, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=linux"})
+}
+
+// mountVar mounts the data partition, and repairs it first where the kernel
+// does not take it as it is.
+func (m *machine) mountVar(ctx context.Context, root *slot.Root, device string) error {
+	err := root.MountVar(device)
+	if err == nil {
+		return nil
+	}
+	m.log.Warn("data partition", "error", err)
+	m.console.Printf("cairn: %v; repairing it", err)
+	if rerr := root.Repair(ctx, device); rerr != nil {
+		return &plan.Refusal{Reason: fmt.Sprintf("the data partition cannot be used: %v; its repair failed: %v", err, rerr),
+			Remedy: "Boot a rescue system and look at " + device + " before anything is written to it; it holds all state of this node"}
+	}
+	return root.MountVar(device)
 }
 
 // installation waits for the disk and picks it.

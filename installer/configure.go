@@ -1,15 +1,12 @@
 package installer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/cairn-cloud/cairn/image-builder/manifest"
@@ -34,7 +31,8 @@ func (j *job) configure(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	if err := makeData(ctx, root, devices[plan.LabelData]); err != nil {
+	const lazily = "lazy_itable_init=1,lazy_journal_init=1"
+	if err := root.Run(ctx, "/usr/sbin/mkfs.ext4", "-q", "-F", "-L", plan.LabelData, "-E", lazily, devices[plan.LabelData]); err != nil {
 		return err
 	}
 	if err := root.MountVar(devices[plan.LabelData]); err != nil {
@@ -79,23 +77,6 @@ func (j *job) partitions(ctx context.Context) (map[string]string, error) {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-}
-
-// makeData makes the file system of the data partition with the image's mkfs.
-func makeData(ctx context.Context, root *slot.Root, device string) error {
-	if err := root.Bind("/dev"); err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, "/usr/sbin/mkfs.ext4", "-q", "-F", "-L", plan.LabelData, "-E", "lazy_itable_init=1,lazy_journal_init=1", device)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root.Dir}
-	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin"}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("make the file system of %s: %w: %s", device, err, bytes.TrimSpace(out.Bytes()))
-	}
-	return nil
 }
 
 // keepRelease keeps what a controller serves to other machines, but for the

@@ -1,10 +1,15 @@
 package slot
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -39,6 +44,19 @@ func (r *Root) MountVar(device string) error {
 	return r.mount(device, "var", "ext4", unix.MS_NOSUID|unix.MS_NODEV, "")
 }
 
+// Repair lets the image's e2fsck mend what can be mended without a person.
+// Its exit status is a set of bits: 1 says that it has mended something, 2
+// that a mounted root would need a restart; this one is not mounted.
+func (r *Root) Repair(ctx context.Context, device string) error {
+	const mended = 3
+	err := r.Run(ctx, "/usr/sbin/e2fsck", "-p", device)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode()&^mended == 0 {
+		return nil
+	}
+	return err
+}
+
 // MountVolatile gives the root what does not outlive a boot: /tmp, and an
 // /etc that can be written above the image's own. Changes to /etc are in
 // memory, under scratch.
@@ -56,9 +74,22 @@ func (r *Root) MountVolatile(scratch string) error {
 	return r.mount("overlay", "etc", "overlay", unix.MS_NOSUID|unix.MS_NODEV, opts)
 }
 
-// Bind shows the directory dir of the initramfs at the same place of the root.
-func (r *Root) Bind(dir string) error {
-	return r.mount(dir, dir, "", unix.MS_BIND, "")
+// Run runs a program of the image inside the root, with /dev there while it
+// runs. What it prints is part of the error.
+func (r *Root) Run(ctx context.Context, argv ...string) (err error) {
+	dev := filepath.Join(r.Dir, "dev")
+	if err := unix.Mount("/dev", dev, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("show /dev to %s: %w", argv[0], err)
+	}
+	defer func() { err = errors.Join(err, unix.Unmount(dev, 0)) }()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: r.Dir}
+	cmd.Dir = "/"
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin"}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, bytes.TrimSpace(out))
+	}
+	return nil
 }
 
 func (r *Root) mount(source, at, fstype string, flags uintptr, data string) error {
