@@ -38,7 +38,6 @@ type Target struct {
 	Root string // of its file system; "/" for the machine that runs this
 	Node Node
 	Log  *slog.Logger
-	Now  func() time.Time
 }
 
 // Controls lists the controls of the node in the order in which they are
@@ -91,11 +90,4 @@ func nodeRecord() Control {
 		Source: "DESIGN.md, On disk",
 		Apply:  render(files), Check: rendered(files),
 	}
-}
-
-func (t *Target) now() time.Time {
-	if t.Now != nil {
-		return t.Now()
-	}
-	return time.Now()
 }

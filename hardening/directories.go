@@ -78,12 +78,9 @@ func (t *Target) trees() []tree {
 
 // openToRead lets services read what the installer wrote for root and what is no
 // secret: who the machine is, and the description of the rack.
-func openToRead(_ context.Context, t *Target) error {
-	root, err := t.open()
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+func openToRead(_ context.Context, t *Target) error { return t.within(openPublic) }
+
+func openPublic(root *os.Root) error {
 	for _, file := range []string{StateDir + "/node.json", StateDir + "/rack.yaml", StateDir + "/release"} {
 		info, err := root.Lstat(inRoot(file))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -109,11 +106,10 @@ func adoptTrees(_ context.Context, t *Target) error {
 	if os.Geteuid() != 0 {
 		return nil // in a test: everything is ours
 	}
-	root, err := t.open()
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+	return t.within(t.adoptAll)
+}
+
+func (t *Target) adoptAll(root *os.Root) error {
 	for _, d := range t.trees() {
 		who, err := t.account(d.owner)
 		if err != nil {

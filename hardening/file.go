@@ -76,28 +76,29 @@ func both(checks ...func(context.Context, *Target) []Finding) func(context.Conte
 	}
 }
 
-// open gives access to the machine's files. No link of the image leads out of
-// its root.
-func (t *Target) open() (*os.Root, error) {
+// within gives access to the machine's files. No link of the image leads out
+// of its root.
+func (t *Target) within(do func(*os.Root) error) error {
 	if t.Root == "" {
-		return nil, errors.New(`target root is empty; allowed: a directory, "/" for this machine`)
+		return errors.New(`target root is empty; allowed: a directory, "/" for this machine`)
 	}
-	return os.OpenRoot(t.Root)
+	root, err := os.OpenRoot(t.Root)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(root), root.Close())
 }
 
 // write puts the files in place, each whole or not at all.
 func (t *Target) write(files ...File) error {
-	root, err := t.open()
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	for _, f := range files {
-		if err := t.writeOne(root, f); err != nil {
-			return fmt.Errorf("%s: %w", f.Path, err)
+	return t.within(func(root *os.Root) error {
+		for _, f := range files {
+			if err := t.writeOne(root, f); err != nil {
+				return fmt.Errorf("%s: %w", f.Path, err)
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // writeOne leaves a file that is right alone: what is on the data partition is
@@ -107,7 +108,7 @@ func (t *Target) writeOne(root *os.Root, f File) error {
 	if f.Gone {
 		return root.RemoveAll(name)
 	}
-	if t.difference(f) == "" {
+	if t.differs(root, f) == "" {
 		return nil
 	}
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
@@ -166,12 +167,12 @@ func (t *Target) protect(root *os.Root, name string, f File) error {
 
 // read is the content of a file of the machine.
 func (t *Target) read(file string) ([]byte, error) {
-	root, err := t.open()
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return root.ReadFile(inRoot(file))
+	var data []byte
+	err := t.within(func(root *os.Root) (err error) {
+		data, err = root.ReadFile(inRoot(file))
+		return err
+	})
+	return data, err
 }
 
 // compare says whether a file of the machine is as it should be.
@@ -187,11 +188,18 @@ func (t *Target) compare(f File) Finding {
 
 // difference is in words what is wrong with a file; empty: nothing.
 func (t *Target) difference(f File) string {
-	root, err := t.open()
+	var problem string
+	err := t.within(func(root *os.Root) error {
+		problem = t.differs(root, f)
+		return nil
+	})
 	if err != nil {
 		return err.Error()
 	}
-	defer root.Close()
+	return problem
+}
+
+func (t *Target) differs(root *os.Root, f File) string {
 	name := inRoot(f.Path)
 	info, err := root.Lstat(name)
 	switch {

@@ -157,8 +157,12 @@ func nodeService() Control {
 	}
 }
 
-// slotDevice is where an installer wrote the root image.
-const slotDevice = "/dev/disk/by-partlabel/cairn-a"
+// slotDevice is where an installer wrote the root image. Its unit is waited
+// for: a device that is not there yet would be forbidden to the deployer.
+const (
+	slotDevice = "/dev/disk/by-partlabel/cairn-a"
+	slotUnit   = `dev-disk-by\x2dpartlabel-cairn\x2da.device`
+)
 
 // The controller starts without its database and broker and waits for them
 // itself. It may be restarted any number of times.
@@ -192,7 +196,8 @@ SystemCallErrorNumber=EPERM
 // slot that the machine runs from.
 var deployUnit = `[Unit]
 Description=Cairn deployer
-After=network.target
+After=network.target ` + slotUnit + `
+Wants=` + slotUnit + `
 StartLimitIntervalSec=0
 
 [Service]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -122,12 +123,9 @@ func ownUnit(unit string) bool {
 }
 
 // forgetUnits removes what the packages of the image have enabled.
-func forgetUnits(_ context.Context, t *Target) error {
-	root, err := t.open()
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+func forgetUnits(_ context.Context, t *Target) error { return t.within(removeWants) }
+
+func removeWants(root *os.Root) error {
 	dir := inRoot(unitDir)
 	entries, err := fs.ReadDir(root.FS(), dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -23,7 +23,6 @@ const stopPatience = 60 * time.Second
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the program has ended
-	err  error         // how it ended; read after done
 }
 
 // start runs the command in a process group of its own, and has the kernel
@@ -46,7 +45,7 @@ func start(cmd *exec.Cmd) (*process, error) {
 		if err != nil {
 			return
 		}
-		p.err = cmd.Wait()
+		_ = cmd.Wait() // how it ended is in ProcessState
 		close(p.done)
 	}()
 	return p, <-started
@@ -66,7 +65,9 @@ func (p *process) ended() bool {
 // left in its process group goes too.
 func (p *process) stop() error {
 	group := -p.cmd.Process.Pid
-	defer syscall.Kill(group, syscall.SIGKILL)
+	defer func() {
+		_ = syscall.Kill(group, syscall.SIGKILL) // an error: there was nothing left
+	}()
 	if p.ended() {
 		return nil
 	}
@@ -93,7 +94,7 @@ func (p *process) waitFor(ctx context.Context, ready func(context.Context) error
 		case <-ctx.Done():
 			return fmt.Errorf("%w; last: %w", ctx.Err(), err)
 		case <-p.done:
-			return fmt.Errorf("it ended: %v", p.err)
+			return fmt.Errorf("it ended (%s); last: %w", p.cmd.ProcessState, err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -44,12 +44,12 @@ type Broker struct {
 	VHost      string
 	CA         string // file
 
-	dir      string
-	ca       *pki.CA
-	who      owner
-	env      []string
-	epmd     *process
-	process  *process
+	dir     string
+	ca      *pki.CA
+	who     owner
+	env     []string
+	epmd    *process
+	process *process
 
 	accounts sync.Mutex // held while the accounts change
 	nodes    []string   // that have one; guarded by accounts
