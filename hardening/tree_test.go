@@ -42,6 +42,12 @@ func imageTree(t *testing.T, n Node) *Target {
 		}
 	}
 	mount("overlay", root, "overlay", "lowerdir="+lower+",upperdir="+scratch+"/upper,workdir="+scratch+"/work", 0)
+	if factory := filepath.Join(root, "usr/share/factory/var"); exists(factory) {
+		out, err := exec.CommandContext(t.Context(), "cp", "-a", factory+"/.", filepath.Join(root, "var")).CombinedOutput()
+		if err != nil {
+			t.Fatalf("copy %s: %v\n%s", factory, err, out)
+		}
+	}
 	mount("proc", filepath.Join(root, "proc"), "proc", "", 0)
 	mount("/dev", filepath.Join(root, "dev"), "", "", unix.MS_BIND)
 	mount("tmpfs", filepath.Join(root, "run"), "tmpfs", "mode=0755", 0)
@@ -50,6 +56,11 @@ func imageTree(t *testing.T, n Node) *Target {
 		t.Fatal(err)
 	}
 	return target
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // inTree runs a program of the image.
@@ -75,7 +86,7 @@ func TestImageAcceptsTheConfiguration(t *testing.T) {
 				}
 			}
 			binary := filepath.Join(target.Root, Binary)
-			if _, err := os.Stat(binary); err != nil {
+			if !exists(binary) {
 				if err := os.WriteFile(binary, nil, 0o755); err != nil {
 					t.Fatal(err)
 				}
