@@ -6,13 +6,32 @@ import (
 	"testing"
 )
 
+// realRelease is the directory of a built release; without one the test is
+// skipped.
+func realRelease(t *testing.T) string {
+	t.Helper()
+	release := os.Getenv("CAIRN_RELEASE")
+	if os.Getenv("CAIRN_LONG") == "" || release == "" {
+		t.Skip("boots a release in emulation; CAIRN_LONG=1 CAIRN_RELEASE=<directory of a release> runs it")
+	}
+	return release
+}
+
+// blank is what a machine has to have to become a compute node: memory, a
+// second NIC and an empty disk.
+func blank(t *testing.T) []string {
+	t.Helper()
+	disk := filepath.Join(t.TempDir(), "disk")
+	must(t, os.WriteFile(disk, nil, 0o600))
+	must(t, os.Truncate(disk, 20<<30))
+	return []string{"-m", "1536", "-device", "virtio-rng-pci", "-drive", "if=virtio,format=raw,cache=unsafe,file=" + disk,
+		"-netdev", "user,id=n1,restrict=on", "-device", "virtio-net-pci,netdev=n1,mac=52:54:00:00:01:01,romfile="}
+}
+
 // TestReleaseInstallsAMachine boots the installer of a built release in an
 // emulated machine, which installs itself from us and enrols.
 func TestReleaseInstallsAMachine(t *testing.T) {
-	release := os.Getenv("CAIRN_RELEASE")
-	if os.Getenv("CAIRN_LONG") == "" || release == "" {
-		t.Skip("installs a machine in emulation; CAIRN_LONG=1 CAIRN_RELEASE=<directory of a release> runs it")
-	}
+	release := realRelease(t)
 	if !inNamespace(t) {
 		return
 	}
@@ -20,12 +39,7 @@ func TestReleaseInstallsAMachine(t *testing.T) {
 	book, state := startDeployer(t, nil, func(c *Command) {
 		c.Release, c.KernelArg = release, []string{"console=ttyS0,115200", "mitigations=off"}
 	})
-	disk := filepath.Join(t.TempDir(), "disk")
-	must(t, os.WriteFile(disk, nil, 0o600))
-	must(t, os.Truncate(disk, 20<<30))
-	power(t, br, "-m", "1536", "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01",
-		"-netdev", "user,id=n1,restrict=on", "-device", "virtio-net-pci,netdev=n1,mac=52:54:00:00:01:01,romfile=",
-		"-device", "virtio-rng-pci", "-drive", "if=virtio,format=raw,cache=unsafe,file="+disk)
+	power(t, br, append(blank(t), "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01")...)
 	for _, step := range []string{"machine boots", "machine inventoried", "machine matched", "machine may be installed", "installation", "machine enrolled"} {
 		book.wait(t, quiet, step, machineID)
 	}
@@ -35,4 +49,20 @@ func TestReleaseInstallsAMachine(t *testing.T) {
 			t.Logf("%s %s %s", e.At.Format("15:04:05"), e.What, e.Why)
 		}
 	}
+}
+
+// TestReleaseBootsOnUEFI goes as far as firmware matters: the installer runs
+// and speaks to us.
+func TestReleaseBootsOnUEFI(t *testing.T) {
+	release := realRelease(t)
+	if !inNamespace(t) {
+		return
+	}
+	br := wire(t)
+	book, _ := startDeployer(t, nil, func(c *Command) {
+		c.Release, c.KernelArg = release, []string{"console=ttyS0,115200", "mitigations=off"}
+	})
+	power(t, br, append(blank(t), firmware(t)...)...)
+	book.wait(t, quiet, "machine boots", machineID, "firmware=uefi", "told=install")
+	book.wait(t, quiet, "machine may be installed", machineID)
 }
