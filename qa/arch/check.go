@@ -19,12 +19,14 @@ type Package struct {
 	Module     *struct{ Path string }
 }
 
-// ours returns the path below our module, and whether the import is ours.
+// ours returns the path below our module, and whether the import is ours. What
+// lies in out was built or copied there by somebody and is nobody's code.
 func ours(importPath string) (string, bool) {
 	if importPath == Module {
 		return "", true
 	}
-	return strings.CutPrefix(importPath, Module+"/")
+	name, ok := strings.CutPrefix(importPath, Module+"/")
+	return name, ok && name != "out" && !strings.HasPrefix(name, "out/")
 }
 
 // match tells whether a path below the module matches a pattern.
