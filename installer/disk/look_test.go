@@ -122,3 +122,29 @@ func TestOpenOfNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestLabelOfConfigVolumes makes the volumes that people put a rack.yaml on.
+func TestLabelOfConfigVolumes(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		size int64
+		argv []string
+		want string
+	}{
+		{"floppy", 1440 << 10, []string{"mkfs.vfat", "-n", "CAIRN-CONF"}, "FAT file system"},
+		{"stick", 64 << 20, []string{"mkfs.vfat", "-F", "32", "-n", "CAIRN-CONF"}, "FAT file system"},
+		{"ext4", 64 << 20, []string{"mkfs.ext4", "-q", "-F", "-L", "CAIRN-CONF"}, "ext file system"},
+		{"iso", 64 << 20, []string{"xorriso", "-as", "mkisofs", "-quiet", "-V", "CAIRN-CONF", "-r", "../plan/testdata", "-o"}, "ISO 9660 file system"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, f := made(t, c.size, c.argv...)
+			size, err := f.Seek(0, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kind, label := Label(f, size); kind != c.want || label != "CAIRN-CONF" {
+				t.Errorf("found %q with label %q, want %q with CAIRN-CONF", kind, label, c.want)
+			}
+		})
+	}
+}
