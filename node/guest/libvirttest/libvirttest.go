@@ -95,7 +95,7 @@ func (d *Daemon) wait(t *testing.T, ended chan error, said fmt.Stringer) {
 // Beside returns a command that runs with the mounts and networks of the
 // daemon.
 func (d *Daemon) Beside(name string, args ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{"--mount", "--net", "--target", d.pid, name}, args...)...)
+	return exec.Command("nsenter", append([]string{"--mount", "--net", "--pid", "--target", d.pid, name}, args...)...)
 }
 
 // Run runs a command beside the daemon; it has to succeed.
