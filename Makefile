@@ -52,7 +52,7 @@ build: ## the two binaries, out/cairn (shipped) and out/cairn-build (build host)
 
 .PHONY: image
 image: build ## the signed system image, out/release
-	$(OUT)/cairn-build image --out $(OUT) --binary $(OUT)/cairn
+	$(OUT)/cairn-build image --out $(OUT)
 
 .PHONY: guest
 guest: image ## the tiny guest images, out/guest

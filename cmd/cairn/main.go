@@ -11,24 +11,35 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/cairn-cloud/cairn/controller"
 	"github.com/cairn-cloud/cairn/hardening"
 	"github.com/cairn-cloud/cairn/installer"
+	"github.com/cairn-cloud/cairn/node/agent"
+	"github.com/cairn-cloud/cairn/node/simnode"
 	"github.com/cairn-cloud/cairn/pxe"
+	"github.com/cairn-cloud/cairn/qa/lab"
 )
 
 type roles struct {
-	Audit  hardening.AuditCommand `cmd:"" help:"Compare this machine with what it should be."`
-	Deploy pxe.Command            `cmd:"" help:"Boot the machines of a rack from the network and install them."`
+	Install    installer.Command      `cmd:"" help:"Print what an installation of a machine would do."`
+	Deploy     pxe.Command            `cmd:"" help:"Boot the machines of a rack from the network and install them."`
+	Controller controller.Command     `cmd:"" help:"Serve the cloud's APIs."`
+	Node       agent.Command          `cmd:"" help:"Run the guests of this host."`
+	Audit      hardening.AuditCommand `cmd:"" help:"Compare this machine with what it should be."`
+	Rack       struct {
+		lab.Command `embed:""`
+		Check       installer.RackCommand `cmd:"" help:"Say what is wrong with a rack.yaml, or print it with its defaults."`
+	} `cmd:"" help:"Check a rack.yaml, or rehearse a rack in virtual machines."`
+	Simnode simnode.Command `cmd:"" hidden:"" help:"Pretend to be hosts."`
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	if os.Getpid() == 1 {
 		installer.Init(context.Background(), installer.Hooks{Render: installer.Render})
 	}
-	k := kong.Parse(&roles{}, kong.Name("cairn"), kong.UsageOnError(),
-		kong.Description("Turns a rack of machines into an OpenStack-compatible cloud."),
-		kong.BindTo(ctx, (*context.Context)(nil)))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	k := kong.Parse(&roles{}, kong.Name("cairn"), kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Description("Turns a rack of machines into an OpenStack-compatible cloud."))
 	k.FatalIfErrorf(k.Run(slog.New(slog.NewTextHandler(os.Stderr, nil))))
 }
