@@ -7,14 +7,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // copyTree copies a tree with owners, modes and times into a directory that
-// may exist. Devices and sockets are left out: an image has none there.
-func copyTree(from, to string) error {
+// may exist, without the directories that skip names, relative to from.
+// Devices and sockets are left out: an image has none there.
+func copyTree(from, to string, skip ...string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return fmt.Errorf("copy %s: %w", path, err)
@@ -22,6 +24,9 @@ func copyTree(from, to string) error {
 		rel, err := filepath.Rel(from, path)
 		if err != nil {
 			return fmt.Errorf("copy %s: %w", path, err)
+		}
+		if d.IsDir() && slices.Contains(skip, rel) {
+			return filepath.SkipDir
 		}
 		info, err := d.Info()
 		if err != nil {

@@ -198,7 +198,11 @@ func TestCopyTreeKeepsModesTimesAndLinks(t *testing.T) {
 		must(os.Lchown(filepath.Join(from, "lib/secret"), 123, 456), os.Chmod(filepath.Join(from, "lib/secret"), 0o640|os.ModeSetgid),
 			os.Chtimes(filepath.Join(from, "lib/secret"), when, when))
 	}
-	must(copyTree(from, to))
+	must(os.MkdirAll(filepath.Join(from, "lib/mysql/x"), 0o755), os.Chtimes(filepath.Join(from, "lib"), when, when))
+	must(copyTree(from, to, "lib/mysql"))
+	if _, err := os.Lstat(filepath.Join(to, "lib/mysql")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was to be skipped is there: %v", err)
+	}
 	for _, name := range []string{"lib/secret", "link", "sticky", "lib"} {
 		a, b := lstat(t, filepath.Join(from, name)), lstat(t, filepath.Join(to, name))
 		if a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid || a.Size != b.Size && name == "lib/secret" {
