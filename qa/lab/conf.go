@@ -24,6 +24,8 @@ const (
 	caFile     = "ca.crt"
 	cloudsFile = "clouds.yaml"
 	knownFile  = "known_hosts"
+
+	passwordFile = "admin-password" // 0600
 )
 
 // ensureKey returns the public line of the rack's SSH key, made when absent.

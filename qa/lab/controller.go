@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -84,9 +85,16 @@ func (r *rack) tryAPI(ctx context.Context) (detail string, ok bool, err error) {
 	return "", true, nil
 }
 
-// adminPassword reads the password that the controller made at its first start.
+// adminPassword reads the password that the controller made at its first
+// start, once.
 func (r *rack) adminPassword(ctx context.Context) (string, error) {
-	raw, err := shell{r.dir, r.config.SSH}.run(ctx, "cat "+remotePassword)
+	file := filepath.Join(r.dir, passwordFile)
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if raw, err = (shell{r.dir, r.config.SSH}).run(ctx, "cat "+remotePassword); err == nil {
+			err = os.WriteFile(file, raw, 0o600)
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("password of admin: %w", err)
 	}

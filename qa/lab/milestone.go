@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A milestone is something on a console that says how far a machine is.
+// A milestone is something on a console that says how far a machine is, or
+// with an empty phase something that must not be mistaken for one.
 type milestone struct {
 	phase string
 	text  *regexp.Regexp
@@ -21,6 +22,7 @@ func milestones() []milestone {
 		m("network boot", `^iPXE \d|^>>Start PXE|iPXE initialising devices`),
 		m("kernel", `Linux version \d|Decompressing Linux`),
 		m("installer", `^cairn: .*install`),
+		m("", `^(partition|write|verify|configure|enrol|handover)\s+\d+\.\d`), // the installer's own table, at its end
 		m("partition", `^partition\s`),
 		m("write", `^write\s`),
 		m("verify", `^verify\s`),
@@ -29,7 +31,7 @@ func milestones() []milestone {
 		m("handover", `^handover\s`),
 		m("installed system", `^cairn: booting version`),
 		m("systemd", `systemd\[1\]:|^Welcome to (Debian|Cairn)|systemd \d+.* running in system mode`),
-		m("login", `\blogin:`),
+		m("login", `\blogin:|^log in: ssh`),
 	}
 }
 
@@ -92,7 +94,7 @@ func (s *story) line(text string) {
 		if !m.text.MatchString(text) {
 			continue
 		}
-		if n := len(s.phases); n == 0 || s.phases[n-1].Name != m.phase {
+		if n := len(s.phases); m.phase != "" && (n == 0 || s.phases[n-1].Name != m.phase) {
 			s.phases = append(s.phases, Phase{Name: m.phase, Began: s.now()})
 		}
 		return

@@ -16,7 +16,8 @@ func TestStoryOfAnInstallation(t *testing.T) {
 		"SeaBIOS (version 1.16.2-debian-1.16.2-1)", "Booting from DVD/CD...", "Welcome to GRUB!",
 		"[    0.000000] Linux version 6.12.117+deb13-amd64",
 		"partition  /dev/vda", "write      root.img", "write      [####....]  17%  ETA 9s", "verify     root.img",
-		"handover   kexec", "cairn: booting version 0.1.0 from cairn-a of /dev/vda",
+		"handover   kexec",
+		"partition          0.2", "write             36.0       310        8.6", "cairn: booting version 0.1.0 from cairn-a of /dev/vda",
 		"systemd[1]: Detected virtualization qemu.", "controller login: ",
 	} {
 		s.line(line)

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -60,13 +61,12 @@ func (s shell) dial(ctx context.Context) (*ssh.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ssh: %w", err)
 	}
-	// The first answer of a slow machine takes its time; no answer at all is
-	// for the caller to find out.
-	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+	greeted, err := greeting(conn)
+	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("ssh: %w", err)
 	}
-	c, chans, reqs, err := ssh.NewClientConn(conn, address, &ssh.ClientConfig{
+	c, chans, reqs, err := ssh.NewClientConn(greeted, address, &ssh.ClientConfig{
 		User: operator, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: s.known,
 	})
 	if err != nil {
@@ -79,6 +79,33 @@ func (s shell) dial(ctx context.Context) (*ssh.Client, error) {
 	}
 	return ssh.NewClient(c, chans, reqs), nil
 }
+
+// A machine that takes connections greets at once; what follows is work for
+// a slow one. The gateway takes connections for machines that are not there.
+const (
+	greetingWithin = 30 * time.Second
+	loginWithin    = 2 * time.Minute
+)
+
+// greeting waits for the first byte of the other side.
+func greeting(conn net.Conn) (net.Conn, error) {
+	if err := conn.SetDeadline(time.Now().Add(greetingWithin)); err != nil {
+		return nil, err
+	}
+	in := bufio.NewReader(conn)
+	if _, err := in.Peek(1); err != nil {
+		return nil, fmt.Errorf("no greeting: %w", err)
+	}
+	return peeked{conn, in}, conn.SetDeadline(time.Now().Add(loginWithin))
+}
+
+// A peeked connection has the beginning of its input in a buffer.
+type peeked struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (p peeked) Read(b []byte) (int, error) { return p.in.Read(b) }
 
 // known takes the first key that a machine shows and insists on it from then
 // on. The wire to it is this process's own.

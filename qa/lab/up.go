@@ -25,6 +25,7 @@ type upCommand struct {
 	Disk     int           `help:"Size of each disk, GiB; files are sparse." default:"16"`
 	API      int           `help:"Port of 127.0.0.1 for the API; another one when it is taken." default:"8443"`
 	SSH      int           `name:"ssh-port" help:"Port of 127.0.0.1 for the controller's SSH; another one when it is taken." default:"8022"`
+	From     string        `help:"Go on with the rack that is up: from its computes or its servers." enum:"start,computes,servers" default:"start"`
 	Until    string        `help:"Stop early: controller (its API answers), computes (all are ready), servers (all checks)." enum:"controller,computes,servers" default:"servers"`
 	Stall    time.Duration `help:"A machine that does nothing for so long is stuck." default:"10m"`
 	Capture  bool          `help:"Capture on every port from the start."`
@@ -77,18 +78,24 @@ func (r *rack) fail(reason error) {
 }
 
 // way is the whole way, step by step.
-func (c *upCommand) way(ctx context.Context, r *rack) error {
-	if err := r.step("prepare", func() error { return c.prepare(ctx, r) }); err != nil {
-		return err
-	}
-	if err := r.step("controller: from the ISO to an API that answers", func() error { return r.bootController(ctx) }); err != nil {
+func (c *upCommand) way(ctx context.Context, r *rack) (err error) {
+	if c.From == "start" {
+		if err := r.step("prepare", func() error { return c.prepare(ctx, r) }); err != nil {
+			return err
+		}
+		if err := r.step("controller: from the ISO to an API that answers", func() error { return r.bootController(ctx) }); err != nil {
+			return err
+		}
+	} else if r.config, err = loadConfig(c.Dir); err != nil {
 		return err
 	}
 	if c.Until == "controller" {
 		return r.done(ctx)
 	}
-	if err := r.step("computes: from the network to ready", func() error { return r.bootComputes(ctx) }); err != nil {
-		return err
+	if c.From != "servers" {
+		if err := r.step("computes: from the network to ready", func() error { return r.bootComputes(ctx) }); err != nil {
+			return err
+		}
 	}
 	if c.Until == "computes" {
 		return r.done(ctx)
