@@ -45,13 +45,11 @@ func (m *machine) bootDisk(ctx context.Context, named string) error {
 		return err
 	}
 	m.doing = "booting " + in.Disk
-	s, err := in.Choose(m.params.Get(plan.ParamSlot), keys)
+	slots, err := in.Choose(m.params.Get(plan.ParamSlot), keys)
 	if err != nil {
 		return err
 	}
-	m.log.Info("slot chosen", "disk", in.Disk, "slot", s.Label, "version", s.Manifest.Version)
-	m.console.Printf("cairn: booting version %s from %s of %s", s.Manifest.Version, s.Label, in.Disk)
-	root, err := slot.Open(sysroot, s.Device, s.Manifest.Verity)
+	root, err := m.openSlot(in, slots)
 	if err != nil {
 		return err
 	}
@@ -75,6 +73,24 @@ func (m *machine) bootDisk(ctx context.Context, named string) error {
 	}
 	m.doing = "starting the system of " + in.Disk
 	return initrd.SwitchRoot(sysroot, []string{"/sbin/init"}, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=linux"})
+}
+
+// openSlot opens the best slot that can be read: one whose signature is right
+// can still be damaged.
+func (m *machine) openSlot(in slot.Installation, slots []slot.Slot) (*slot.Root, error) {
+	var errs []error
+	for _, s := range slots {
+		m.log.Info("slot chosen", "disk", in.Disk, "slot", s.Label, "version", s.Manifest.Version)
+		m.console.Printf("cairn: booting version %s from %s of %s", s.Manifest.Version, s.Label, in.Disk)
+		root, err := slot.Open(sysroot, s.Device, s.Manifest.Verity)
+		if err == nil {
+			return root, nil
+		}
+		m.log.Error("slot", "slot", s.Label, "error", err)
+		errs = append(errs, fmt.Errorf("%s: %w", s.Label, err))
+	}
+	return nil, &plan.Refusal{Reason: fmt.Sprintf("no slot of %s can be read: %v", in.Disk, errors.Join(errs...)),
+		Remedy: "The disk is damaged or was changed: install this machine again, on another disk if it fails again"}
 }
 
 // mountVar mounts the data partition, and repairs it first where the kernel

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -48,18 +49,18 @@ func Pick(found []Installation, named string) (Installation, error) {
 	}
 }
 
-// Choose picks the slot to boot: the one that want says ("a" or "b"), or the
-// valid one with the newest version, A where both are alike. An error tells
-// what is wrong with every slot.
-func (in *Installation) Choose(want string, keys []ed25519.PublicKey) (Slot, error) {
+// Choose lists the slots to boot, best first: the one that want says ("a" or
+// "b"), or every valid one by its version, newest first, A before B where both
+// are alike. An error tells what is wrong with every slot.
+func (in *Installation) Choose(want string, keys []ed25519.PublicKey) ([]Slot, error) {
 	labels := []string{plan.LabelSlotA, plan.LabelSlotB}
 	if want != "" {
 		labels = []string{"cairn-" + strings.ToLower(want)}
 		if in.Parts[labels[0]] == "" {
-			return Slot{}, fmt.Errorf("%s is %q; allowed: a, b", plan.ParamSlot, want)
+			return nil, fmt.Errorf("%s is %q; allowed: a, b", plan.ParamSlot, want)
 		}
 	}
-	var best *Slot
+	var good []Slot
 	var errs []error
 	for _, label := range labels {
 		s, err := Read(label, in.Parts[label], keys)
@@ -67,14 +68,13 @@ func (in *Installation) Choose(want string, keys []ed25519.PublicKey) (Slot, err
 			errs = append(errs, err)
 			continue
 		}
-		if best == nil || CompareVersions(s.Manifest.Version, best.Manifest.Version) > 0 {
-			best = &s
-		}
+		good = append(good, s)
 	}
-	if best == nil {
-		return Slot{}, fmt.Errorf("no slot of %s can be booted: %w", in.Disk, errors.Join(errs...))
+	if len(good) == 0 {
+		return nil, fmt.Errorf("no slot of %s can be booted: %w", in.Disk, errors.Join(errs...))
 	}
-	return *best, nil
+	slices.SortStableFunc(good, func(a, b Slot) int { return CompareVersions(b.Manifest.Version, a.Manifest.Version) })
+	return good, nil
 }
 
 // CompareVersions orders versions: runs of digits as numbers, the rest as
