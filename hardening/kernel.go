@@ -119,7 +119,7 @@ var unwantedModules = []string{
 // wantedModules are loaded at boot, per role; most others come with their
 // device.
 var wantedModules = map[string][]string{
-	Compute: {"bridge", "8021q", "tun", "veth", "vhost_net", "nf_tables"},
+	Compute: {"bridge", "8021q", "tun", "veth", "vhost_net", "nf_tables", "nf_conntrack", "nf_conntrack_bridge"},
 }
 
 func modules() Control {
