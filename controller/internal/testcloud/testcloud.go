@@ -154,7 +154,9 @@ func (c *Cloud) addNode(id, dir string) {
 	c.t.Cleanup(func() {
 		cancel()
 		<-done
-		n.Close()
+		if err := n.Close(); err != nil {
+			c.t.Errorf("node %s: %v", id, err)
+		}
 	})
 }
 
