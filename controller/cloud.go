@@ -138,6 +138,7 @@ func (c *Cloud) handlers(o Options) error {
 func (c *Cloud) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.Identity.Run(ctx) })
+	g.Go(func() error { return c.Network.Run(ctx) })
 	g.Go(func() error { return c.Compute.Run(ctx) })
 	g.Go(func() error { return c.Cluster.Run(ctx) })
 	g.Go(func() error {

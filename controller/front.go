@@ -91,13 +91,14 @@ func (f *front) serve(ctx context.Context, l net.Listener, h http.Handler) error
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := s.Shutdown(grace); err != nil {
-		s.Close()
+	err := s.Shutdown(grace)
+	if err != nil { // downloads that take longer are cut
+		err = s.Close()
 	}
-	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-		return err
+	if e := <-done; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, e)
 	}
-	return nil
+	return err
 }
 
 // gate answers /healthz itself and everything else by the services, once they
@@ -215,7 +216,7 @@ func serveProfiles(ctx context.Context, stateDir string) error {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { s.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // Serve returns why
 	defer stop()
 	if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return err

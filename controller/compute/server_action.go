@@ -60,7 +60,8 @@ func (s *Service) reboot(ctx context.Context, c *api.Call, v *Server) (any, erro
 	}
 	return nil, s.intend(ctx, v.ID, func(row *serverRow) (store.Set, error) {
 		hard := in.Type == "HARD"
-		busy := row.Task != TaskNone && !(hard && (row.Task == TaskRebooting || row.Task == TaskRebootingHard))
+		rebooting := row.Task == TaskRebooting || row.Task == TaskRebootingHard
+		busy := row.Task != TaskNone && (!hard || !rebooting)
 		if busy || row.Intent == "" || row.Intent == spec.PowerGone || !hard && row.VM != VMActive || row.VM == VMBuilding {
 			return nil, wrongState("reboot", row)
 		}

@@ -142,6 +142,7 @@ func (s *Service) Release(ctx context.Context, serverID string) error {
 			if p.Made {
 				err = s.dropPort(ctx, tx, &p)
 			} else {
+				// It stays a member of its groups with its addresses: nobody else has to be told.
 				_, err = s.ports.In(tx).Change(ctx, store.Set{
 					"device_id": "", "device_owner": "", "device_name": "", "host_id": "", "status": "DOWN", "updated_at": s.clock(),
 				}, store.Eq("id", p.ID))

@@ -6,36 +6,41 @@ import (
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
-// tell says that what a port's server must be told has changed.
-func (s *Service) tell(ctx context.Context, p *Port) error {
-	if p.DeviceOwner != ownerCompute || p.HostID == "" {
-		return nil
+// What hosts have to be told follows from rows, so a transaction that changes
+// them only notes what it changed, in the outbox; Run finds out whom that
+// concerns. A crash in between loses nothing.
+
+// The topics of the notes. The subject is an id.
+const (
+	topicMembers = "members" // of a group: who is in it, or where
+	topicRules   = "rules"   // of a group
+	topicServer  = "server"  // the ports of a server
+)
+
+func (s *Service) note(ctx context.Context, tx *store.Tx, topic string, ids ...string) error {
+	for _, id := range ids {
+		if err := tx.Publish(ctx, topic, id, struct{}{}); err != nil {
+			return err
+		}
 	}
-	return s.guests.PortsChanged(ctx, []string{p.DeviceID})
+	return nil
 }
 
-// tellMembers says that the members of groups have changed: every port with a
-// rule that names one of the groups lets others in now.
-func (s *Service) tellMembers(ctx context.Context, groups []string) error {
-	if len(groups) == 0 {
-		return nil
+// Run tells hosts what has changed until ctx ends.
+func (s *Service) Run(ctx context.Context) error { return s.db.Dispatch(ctx, s.log, s.pass) }
+
+// pass finds out which servers a note concerns and names them to compute.
+func (s *Service) pass(ctx context.Context, m store.Message) error {
+	const placed = " AND p.device_owner = '" + ownerCompute + "' AND p.host_id <> ''"
+	query := `SELECT DISTINCT p.device_id FROM ports p WHERE p.device_id = ?` + placed
+	switch m.Topic {
+	case topicMembers: // every port with a rule that names the group lets others in now
+		query = `SELECT DISTINCT p.device_id FROM ports p JOIN port_groups g ON g.port_id = p.id
+			JOIN security_group_rules r ON r.group_id = g.group_id WHERE r.remote_group_id = ?` + placed
+	case topicRules:
+		query = `SELECT DISTINCT p.device_id FROM ports p JOIN port_groups g ON g.port_id = p.id WHERE g.group_id = ?` + placed
 	}
-	marks, args := in(groups)
-	return s.tellPorts(ctx, s.db, `SELECT DISTINCT p.device_id FROM ports p JOIN port_groups g ON g.port_id = p.id
-		JOIN security_group_rules r ON r.group_id = g.group_id WHERE r.remote_group_id IN `+marks+placed, args...)
-}
-
-// tellGroup says that the rules of a group have changed.
-func (s *Service) tellGroup(ctx context.Context, group string) error {
-	return s.tellPorts(ctx, s.db, `SELECT DISTINCT p.device_id FROM ports p JOIN port_groups g ON g.port_id = p.id
-		WHERE g.group_id = ?`+placed, group)
-}
-
-// placed is the condition of ports whose server has a host.
-const placed = " AND p.device_owner = '" + ownerCompute + "' AND p.host_id <> ''"
-
-func (s *Service) tellPorts(ctx context.Context, q store.Querier, query string, args ...any) error {
-	servers, err := collect(ctx, q, column, query, args...)
+	servers, err := collect(ctx, s.db, column, query, m.Subject)
 	if err != nil || len(servers) == 0 {
 		return err
 	}

@@ -10,20 +10,12 @@ func networkNotFound(id string) error {
 	return cloud.NotFound("Network %s could not be found.", id).Named("NetworkNotFound")
 }
 
-func subnetNotFound(id string) error {
-	return cloud.NotFound("Subnet %s could not be found.", id).Named("SubnetNotFound")
-}
-
 func portNotFound(id string) error {
 	return cloud.NotFound("Port %s could not be found.", id).Named("PortNotFound")
 }
 
 func groupNotFound(id string) error {
 	return cloud.NotFound("Security group %s does not exist", id).Named("SecurityGroupNotFound")
-}
-
-func ruleNotFound(id string) error {
-	return cloud.NotFound("Security group rule %s does not exist", id).Named("SecurityGroupRuleNotFound")
 }
 
 func invalidInput(format string, args ...any) error {

@@ -86,7 +86,7 @@ func (s *Service) deleteGroup(ctx context.Context, c *api.Call, row *SecurityGro
 	if err != nil {
 		return err
 	}
-	err = s.db.Transact(ctx, func(tx *store.Tx) error {
+	return s.db.Transact(ctx, func(tx *store.Tx) error {
 		rules, err := s.rules.In(tx).Count(ctx, store.Or(store.Eq("group_id", row.ID), store.Eq("remote_group_id", row.ID)))
 		if err != nil {
 			return err
@@ -104,17 +104,11 @@ func (s *Service) deleteGroup(ctx context.Context, c *api.Call, row *SecurityGro
 		if err := s.quotas.Release(ctx, tx, row.ProjectID, "security_group_rule", rules); err != nil {
 			return err
 		}
-		return s.quotas.Release(ctx, tx, row.ProjectID, "security_group", 1)
-	})
-	if err != nil {
-		return err
-	}
-	for _, id := range naming {
-		if err := s.tellGroup(ctx, id); err != nil {
+		if err := s.note(ctx, tx, topicRules, naming...); err != nil {
 			return err
 		}
-	}
-	return nil
+		return s.quotas.Release(ctx, tx, row.ProjectID, "security_group", 1)
+	})
 }
 
 // fillGroups adds the rules.

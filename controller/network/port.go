@@ -137,54 +137,43 @@ func (s *Service) createPort(ctx context.Context, c *api.Call, in *Port) (*Port,
 		made, err = s.makePort(ctx, tx, r)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return made, s.tellMembers(ctx, made.SecurityGroups)
+	return made, err
 }
 
 // updatePort changes a port; the host of its server is told.
 func (s *Service) updatePort(ctx context.Context, c *api.Call, old, changed *Port) (*Port, error) {
-	before, err := s.groupsOf(ctx, s.db, []string{old.ID})
-	if err != nil {
-		return nil, err
-	}
 	changed.Revision, changed.UpdatedAt = old.Revision+1, s.clock()
-	err = s.db.Transact(ctx, func(tx *store.Tx) error {
+	return changed, s.db.Transact(ctx, func(tx *store.Tx) error {
+		before, err := s.groupsOf(ctx, tx, []string{old.ID})
+		if err != nil {
+			return err
+		}
 		if err := s.ports.In(tx).Update(ctx, changed, "name", "description", "admin_state_up", "device_id",
 			"device_owner", "port_security_enabled", "revision_number", "updated_at"); err != nil {
 			return err
 		}
-		if !c.Has("security_groups") {
-			changed.SecurityGroups = before[old.ID]
-			if len(changed.SecurityGroups) > 0 && !changed.PortSecurity {
-				return conflict("PortSecurityPortHasSecurityGroup", "Port has security group associated. Cannot disable port security until it is removed.")
+		after := before[old.ID]
+		if c.Has("security_groups") {
+			if after, err = s.groupsForPort(ctx, tx, changed, orEmpty(changed.SecurityGroups)); err != nil {
+				return err
 			}
-			return nil
+		} else if len(after) > 0 && !changed.PortSecurity {
+			return conflict("PortSecurityPortHasSecurityGroup", "Port has security group associated. Cannot disable port security until it is removed.")
 		}
-		groups, err := s.groupsForPort(ctx, tx, changed, orEmpty(changed.SecurityGroups))
-		if err != nil {
+		changed.SecurityGroups = after
+		if err := s.setGroups(ctx, tx, changed.ID, after); err != nil {
 			return err
 		}
-		changed.SecurityGroups = groups
-		return s.setGroups(ctx, tx, changed.ID, groups)
+		if err := s.note(ctx, tx, topicMembers, slices.Concat(before[old.ID], after)...); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, topicServer, changed.DeviceID)
 	})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.tell(ctx, changed); err != nil {
-		return nil, err
-	}
-	return changed, s.tellMembers(ctx, append(slices.Clone(before[old.ID]), changed.SecurityGroups...))
 }
 
 // deletePort removes a port that no server holds.
 func (s *Service) deletePort(ctx context.Context, _ *api.Call, row *Port) error {
-	groups, err := s.groupsOf(ctx, s.db, []string{row.ID})
-	if err != nil {
-		return err
-	}
-	err = s.db.Transact(ctx, func(tx *store.Tx) error {
+	return s.db.Transact(ctx, func(tx *store.Tx) error {
 		p, err := s.ports.In(tx).Lock(ctx, row.ID)
 		if err != nil {
 			return err
@@ -197,10 +186,6 @@ func (s *Service) deletePort(ctx context.Context, _ *api.Call, row *Port) error 
 		}
 		return s.dropPort(ctx, tx, p)
 	})
-	if err != nil {
-		return err
-	}
-	return s.tellMembers(ctx, groups[row.ID])
 }
 
 // fixedIPs is the addresses of ports, by port, in their order.

@@ -66,6 +66,9 @@ func (s *Service) makePort(ctx context.Context, tx *store.Tx, r portRequest) (*P
 	if err := s.setGroups(ctx, tx, row.ID, groups); err != nil {
 		return nil, err
 	}
+	if err := s.note(ctx, tx, topicMembers, groups...); err != nil {
+		return nil, err
+	}
 	row.FixedIPs, row.SecurityGroups = ips, groups
 	return &row, nil
 }
@@ -154,8 +157,15 @@ func newMAC() string {
 
 // dropPort removes a port with its addresses and memberships.
 func (s *Service) dropPort(ctx context.Context, tx *store.Tx, row *Port) error {
+	groups, err := s.groupsOf(ctx, tx, []string{row.ID})
+	if err != nil {
+		return err
+	}
 	n, err := s.ports.In(tx).Delete(ctx, store.Eq("id", row.ID))
 	if err != nil || n == 0 {
+		return err
+	}
+	if err := s.note(ctx, tx, topicMembers, groups[row.ID]...); err != nil {
 		return err
 	}
 	return s.quotas.Release(ctx, tx, row.ProjectID, "port", 1)

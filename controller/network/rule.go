@@ -112,12 +112,12 @@ func (s *Service) createRule(ctx context.Context, c *api.Call, in *SecurityGroup
 		if err := s.quotas.Reserve(ctx, tx, g.ProjectID, "security_group_rule", 1); err != nil {
 			return err
 		}
-		return s.rules.In(tx).Insert(ctx, in)
+		if err := s.rules.In(tx).Insert(ctx, in); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, topicRules, in.GroupID)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return in, s.tellGroup(ctx, in.GroupID)
+	return in, err
 }
 
 // check tells what is wrong with a new rule, and brings it into one spelling.
@@ -203,15 +203,14 @@ func (s *Service) refuseTwin(ctx context.Context, tx *store.Tx, r *SecurityGroup
 
 // deleteRule removes a rule and tells the hosts of the group's members.
 func (s *Service) deleteRule(ctx context.Context, _ *api.Call, row *SecurityGroupRule) error {
-	err := s.db.Transact(ctx, func(tx *store.Tx) error {
+	return s.db.Transact(ctx, func(tx *store.Tx) error {
 		n, err := s.rules.In(tx).Delete(ctx, store.Eq("id", row.ID))
 		if err != nil || n == 0 {
 			return err
 		}
+		if err := s.note(ctx, tx, topicRules, row.GroupID); err != nil {
+			return err
+		}
 		return s.quotas.Release(ctx, tx, row.ProjectID, "security_group_rule", 1)
 	})
-	if err != nil {
-		return err
-	}
-	return s.tellGroup(ctx, row.GroupID)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cairn-cloud/cairn/controller/internal/apitest"
 	"github.com/cairn-cloud/cairn/controller/internal/quota"
@@ -25,18 +26,29 @@ func (t *told) PortsChanged(_ context.Context, ids []string) error {
 	return nil
 }
 
-// take is what was told since the last time, sorted.
-func (t *told) take() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	out := t.servers
-	t.servers = nil
-	slices.Sort(out)
-	return slices.Compact(out)
+// wait waits until each of the servers, and no other, was told of, and forgets
+// that.
+func (t *told) wait(tb testing.TB, servers ...string) {
+	tb.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		t.mu.Lock()
+		got := slices.Compact(slices.Sorted(slices.Values(t.servers)))
+		if slices.Equal(got, servers) {
+			t.servers = nil
+			t.mu.Unlock()
+			return
+		}
+		t.mu.Unlock()
+		if time.Now().After(deadline) {
+			tb.Fatalf("told of %v, want %v", got, servers)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 func newService(t testing.TB) (*Service, *told) {
-	db := apitest.Database(t, "network",
+	db := apitest.Database(t, "network", store.Source{Name: "store", FS: store.Migrations},
 		store.Source{Name: "quota", FS: quota.Migrations}, store.Source{Name: "network", FS: Migrations})
 	guests := &told{}
 	return New(Options{DB: db, Guests: guests, Log: apitest.Log(t), VLANFrom: 100, VLANTo: 102}), guests

@@ -97,8 +97,7 @@ func (s *Service) updateSubnet(ctx context.Context, c *api.Call, old, changed *S
 		return nil, err
 	}
 	changed.Revision, changed.UpdatedAt = old.Revision+1, s.clock()
-	var told []string
-	err := s.db.Transact(ctx, func(tx *store.Tx) error {
+	return changed, s.db.Transact(ctx, func(tx *store.Tx) error {
 		n, err := s.networks.In(tx).Lock(ctx, changed.NetworkID)
 		if err != nil {
 			return err
@@ -111,14 +110,13 @@ func (s *Service) updateSubnet(ctx context.Context, c *api.Call, old, changed *S
 				return err
 			}
 		}
-		told, err = collect(ctx, tx, column, `SELECT DISTINCT p.device_id FROM ports p JOIN allocations a ON a.port_id = p.id
+		servers, err := collect(ctx, tx, column, `SELECT DISTINCT p.device_id FROM ports p JOIN allocations a ON a.port_id = p.id
 			WHERE a.subnet_id = ? AND p.device_owner = ?`, changed.ID, ownerCompute)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.note(ctx, tx, topicServer, servers...)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return changed, s.guests.PortsChanged(ctx, told)
 }
 
 // planOf is the part of a request that has to fit together.

@@ -21,7 +21,6 @@ import (
 
 	"github.com/cairn-cloud/cairn/hardening/pki"
 	"github.com/cairn-cloud/cairn/hardening/private"
-	"github.com/cairn-cloud/cairn/node/spec"
 )
 
 // services is every service with a database of its own.
@@ -138,9 +137,9 @@ func (s *supervisor) join(ctx context.Context, p ports, deployer tls.Certificate
 	}
 	for i, id := range s.nodes {
 		address := netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 1, byte(i + 1)}), 8)
-		err := registry.do(ctx, http.MethodPut, "/v1/nodes/"+id, spec.Node{
-			ID: id, Name: id, Cluster: "cloud", Roles: []spec.Role{spec.RoleCompute}, Version: "simulated",
-			Management: spec.Interface{Address: address}, Controller: netip.MustParseAddr("127.0.0.1"),
+		err := registry.do(ctx, http.MethodPut, "/v1/nodes/"+id, map[string]any{
+			"id": id, "name": id, "cluster": "cloud", "roles": []string{"compute"}, "version": "simulated",
+			"management": map[string]any{"address": address}, "controller": "127.0.0.1",
 		})
 		if err != nil {
 			return err
@@ -233,14 +232,15 @@ func (s *supervisor) stop() error {
 // A process is a program that we started and that ends with us.
 type process struct {
 	cmd   *exec.Cmd
-	ended chan error // how it ended, once
+	ended chan error    // how it ended, once
+	done  chan struct{} // closed when it has ended
 }
 
 // startProcess runs a program. The kernel ends it when this process ends in
 // whatever way; that hangs on the thread that started it, so one goroutine
 // keeps its thread until then.
 func startProcess(path string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(path, args...), ended: make(chan error, 1)} //nolint:noctx // ended by stop
+	p := &process{cmd: exec.Command(path, args...), ended: make(chan error, 1), done: make(chan struct{})} //nolint:noctx // ended by stop
 	p.cmd.Stdout, p.cmd.Stderr = os.Stdout, os.Stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	started := make(chan error, 1)
@@ -256,7 +256,7 @@ func startProcess(path string, args ...string) (*process, error) {
 			err = errors.New("it stopped")
 		}
 		p.ended <- err
-		close(p.ended)
+		close(p.done)
 	}()
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(path), err)
@@ -269,6 +269,6 @@ func (p *process) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-p.ended
+	<-p.done
 	return nil
 }
