@@ -39,6 +39,11 @@ func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	b := newBuild(c, log)
+	release, err := tool.Lock(b.cache)
+	if err != nil {
+		return err
+	}
+	defer release() //nolint:errcheck // the lock ends with the process at the latest
 	for _, step := range []func(context.Context) error{
 		b.keys, b.packages, b.program, b.root, b.initramfs, b.bootFiles, b.publish,
 	} {

@@ -21,6 +21,11 @@ func (c *GuestCommand) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	b := newBuild(&c.Command, log)
+	release, err := tool.Lock(b.cache)
+	if err != nil {
+		return err
+	}
+	defer release() //nolint:errcheck // the lock ends with the process at the latest
 	if err := b.packages(ctx); err != nil {
 		return err
 	}

@@ -18,12 +18,20 @@ import (
 func (b *build) root(ctx context.Context) error {
 	o := rootfs.Options{Recipe: b.recipe, Repository: b.repo, Kernel: b.kernel, Log: b.log,
 		LogFile: filepath.Join(b.cache, "mmdebstrap.log")}
+	debianKey, err := rootfs.DebianKey(o)
+	if err != nil {
+		return err
+	}
+	debian := filepath.Join(b.cache, "debian")
+	if _, err := tool.Step(debian, debianKey, func(tmp string) error { return rootfs.Debian(ctx, tmp, o) }); err != nil {
+		return err
+	}
 	treeKey, err := rootfs.TreeKey(o)
 	if err != nil {
 		return err
 	}
 	tree := filepath.Join(b.cache, "tree")
-	made, err := tool.Step(tree, treeKey, func(tmp string) error { return rootfs.Tree(ctx, tmp, o) })
+	made, err := tool.Step(tree, treeKey, func(tmp string) error { return rootfs.Tree(ctx, tmp, debian, o) })
 	if err != nil {
 		return err
 	}

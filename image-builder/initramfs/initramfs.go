@@ -9,12 +9,9 @@ package initramfs
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
-	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -67,9 +64,6 @@ func WriteDrivers(ctx context.Context, out string, d Drivers) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(out+".sizes", sizes(content), 0o644); err != nil {
-		return fmt.Errorf("drivers: %w", err)
-	}
 	return os.WriteFile(out, packed, 0o644)
 }
 
@@ -106,32 +100,4 @@ func Join(parts ...[]byte) []byte {
 		all = append(all, p...)
 	}
 	return all
-}
-
-// sizes sums the archive up by directory, largest first, for people.
-func sizes(t Tree) []byte {
-	sum := map[string]int{}
-	for name, e := range t {
-		parts := strings.Split(filepath.Dir(name), "/")
-		if len(parts) > 3 { // lib/modules/RELEASE/...
-			parts = parts[3:]
-		}
-		sum[strings.Join(parts[:min(len(parts), 4)], "/")] += len(e.Data)
-	}
-	type line struct {
-		Dir   string `json:"dir"`
-		Bytes int    `json:"bytes"`
-	}
-	var all []line
-	for dir, n := range sum {
-		all = append(all, line{dir, n})
-	}
-	sort.Slice(all, func(i, j int) bool {
-		return all[i].Bytes > all[j].Bytes || all[i].Bytes == all[j].Bytes && all[i].Dir < all[j].Dir
-	})
-	raw, err := json.MarshalIndent(all, "", " ")
-	if err != nil {
-		return nil
-	}
-	return raw
 }

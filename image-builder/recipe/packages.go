@@ -110,6 +110,8 @@ var remove = []Path{
 	{"/usr/bin/qemu-system-i386", "qemu-system-x86_64 runs 32-bit guests too"},
 	{"/usr/bin/qemu-system-x86_64-microvm", "guests are of machine types pc and q35"},
 	{"/usr/bin/qemu-io", "a debugging tool"},
+	{"/usr/lib/ipxe/ipxe-*", "loaders of other processors"},
+	{"/usr/lib/ipxe/ipxe.[!e]*", "media that nobody boots here; ipxe.efi stays"},
 	{"/usr/bin/pzstd", "zstd is enough"},
 	{"/usr/lib/udev/hwdb.d", "sources of hwdb.bin, which is there"},
 	{"/usr/bin/mariadb-test*", "tests"},

@@ -26,7 +26,7 @@ const Epoch = 1754697600
 // epochEnv tells it to the tools.
 var epochEnv = []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", Epoch)}
 
-// Options of [Tree].
+// Options of [Debian] and [Tree].
 type Options struct {
 	Recipe     recipe.Recipe
 	Repository *archive.Repository
@@ -35,13 +35,21 @@ type Options struct {
 	LogFile    string // takes what mmdebstrap says
 }
 
-// Tree installs the recipe's packages to dir, which must not exist yet.
-func Tree(ctx context.Context, dir string, o Options) error {
+// Debian installs the recipe's packages to dir, which must not exist yet.
+func Debian(ctx context.Context, dir string, o Options) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("user id is %d; allowed: 0 (the owners of the files in the image are set by chown)", os.Geteuid())
 	}
 	o.Log.Info("root: installing packages", "log", o.LogFile)
-	if _, err := tool.Run(ctx, tool.Cmd{Name: "mmdebstrap", Args: bootstrapArgs(dir, o), Env: epochEnv, Log: o.LogFile}); err != nil {
+	args := append(bootstrapArgs(o), o.Recipe.Suite, dir, o.Repository.AptLine())
+	_, err := tool.Run(ctx, tool.Cmd{Name: "mmdebstrap", Args: args, Env: epochEnv, Log: o.LogFile})
+	return err
+}
+
+// Tree makes the root of an image at dir, which must not exist yet, from what
+// [Debian] left at debian.
+func Tree(ctx context.Context, dir, debian string, o Options) error {
+	if _, err := tool.Run(ctx, tool.Cmd{Name: "cp", Args: []string{"-a", "--reflink=auto", debian, dir}}); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context, string, Options) error{
@@ -56,7 +64,7 @@ func Tree(ctx context.Context, dir string, o Options) error {
 
 // bootstrapArgs installs the essential packages and the wanted ones, from the
 // repository on disk only.
-func bootstrapArgs(dir string, o Options) []string {
+func bootstrapArgs(o Options) []string {
 	args := []string{
 		"--mode=root", "--variant=essential", "--format=directory", "--architectures=amd64",
 		"--aptopt=APT::Install-Recommends \"false\"",
@@ -70,7 +78,7 @@ func bootstrapArgs(dir string, o Options) []string {
 	for _, p := range o.Recipe.Include {
 		args = append(args, "--dpkgopt=path-include="+p)
 	}
-	return append(args, o.Recipe.Suite, dir, o.Repository.AptLine())
+	return args
 }
 
 // trim takes out what the recipe does not want.

@@ -8,10 +8,15 @@ import (
 )
 
 // sources is this package itself. What it does is an input of the tree, so a
-// change here makes a new one.
+// change here makes a new one; the slow part before it has a key of its own.
 //
 //go:embed *.go
 var sources embed.FS
+
+// DebianKey digests everything that decides about what [Debian] makes.
+func DebianKey(o Options) (string, error) {
+	return tool.Key(bootstrapArgs(o), o.Recipe.Suite, o.Repository.Digest, Epoch)
+}
 
 // TreeKey digests everything that decides about a tree.
 func TreeKey(o Options) (string, error) {
