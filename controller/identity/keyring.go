@@ -132,7 +132,7 @@ func (r *keyring) rotate() error {
 	if err := r.write(0, newFernetKey()); err != nil {
 		return err
 	}
-	for _, n := range numbers[1:max(1, len(numbers)+1-maxKeys)] {
+	for _, n := range numbers[1 : 1+max(0, len(numbers)+1-maxKeys)] {
 		if err := os.Remove(r.file(n)); err != nil {
 			return err
 		}

@@ -61,6 +61,11 @@ func TestTranscripts(t *testing.T) {
 	apitest.Play(t, "/identity/v3", "testdata/*.txt", func(t *testing.T) http.Handler { return serve(t, start(t)) })
 }
 
+func TestConform(t *testing.T) {
+	s := start(t)
+	apitest.Conform(t, serve(t, s), s.API())
+}
+
 func TestVersions(t *testing.T) {
 	h := serve(t, start(t))
 	for path, want := range map[string]int{"/identity/": 300, "/identity": 300, "/identity/v3": 200, "/identity/v3/": 200, "/identity/v3/nope": 404} {

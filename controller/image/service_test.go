@@ -34,6 +34,14 @@ func TestTranscripts(t *testing.T) {
 	apitest.Play(t, "/image/v2", "testdata/*.txt", func(t *testing.T) http.Handler { return apitest.Serve(t, start(t).API()) })
 }
 
+func TestConform(t *testing.T) {
+	s := start(t)
+	for range 5 {
+		queued(t, s)
+	}
+	apitest.Conform(t, apitest.Serve(t, s.API()), s.API())
+}
+
 // queued makes an image without data.
 func queued(t testing.TB, s *Service) *Image {
 	t.Helper()

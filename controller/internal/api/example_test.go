@@ -4,6 +4,8 @@ import (
 	"context"
 	"embed"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,4 +78,41 @@ func TestTranscripts(t *testing.T) {
 	apitest.Play(t, "/compute/v2.1", "testdata/*.txt", func(t *testing.T) http.Handler {
 		return apitest.Serve(t, service(t))
 	})
+}
+
+func TestConform(t *testing.T) {
+	s := service(t)
+	h := apitest.Serve(t, s)
+	for range 5 {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/compute/v2.1/stones", strings.NewReader(`{"stone": {"name": "x"}}`))
+		r.Header.Set("X-Auth-Token", apitest.Token("root", "admin", "admin"))
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	apitest.Conform(t, h, s)
+}
+
+// Bodies that are too large, too deep, or two things at once are refused.
+func TestHostileBodies(t *testing.T) {
+	h := apitest.Serve(t, service(t))
+	for what, c := range map[string]struct {
+		body string
+		want int
+	}{
+		"114,689 bytes":    {`{"stone": {"name": "` + strings.Repeat("x", 114_689) + `"}}`, 413},
+		"deep":             {`{"stone": {"name": ` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}}`, 400},
+		"two values":       {`{"stone": {"name": "x"}} {"stone": {"name": "y"}}`, 400},
+		"the same twice":   {`{"stone": {"name": "x"}, "stone": {"name": "y"}}`, 400},
+		"in another case":  {`{"stone": {"NAME": "x"}}`, 400},
+		"not JSON":         {`{"stone"`, 400},
+		"nothing":          {``, 400},
+		"no object":        {`[]`, 400},
+		"a zero character": {`{"stone": {"name": "a\u0000b"}}`, 400},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/compute/v2.1/stones", strings.NewReader(c.body))
+		r.Header.Set("X-Auth-Token", apitest.Token("alice", "member", "alice"))
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != c.want {
+			t.Errorf("%s: status %d, want %d: %s", what, w.Code, c.want, w.Body)
+		}
+	}
 }

@@ -69,6 +69,7 @@ type Description interface {
 // Info is what a description says of itself.
 type Info struct {
 	Name, Plural, Path string
+	Key                string // json name of the field that addresses one
 	Ops                []Op
 	Rules              []policy.Rule
 	Filters            []string

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
@@ -90,7 +89,10 @@ func attribute(c *cloud.Caller, name string) string {
 		}
 		return ""
 	case "is_admin":
-		return strings.ToLower(strconv.FormatBool(c.IsAdmin))
+		if c.IsAdmin {
+			return "True"
+		}
+		return "False"
 	default:
 		return ""
 	}
