@@ -7,8 +7,8 @@
 // an ordinary user, and ends with the process that started it. Started again
 // in the same directory it has its data again.
 //
-// Started by root the servers run as the accounts of their packages, which
-// must be able to pass through the directories above theirs.
+// Started by root the servers run as the accounts of their packages, unless a
+// directory above theirs is closed to others: then as root.
 //
 // The package imports hardening and hardening/pki. Tests of any package and the
 // command behind "make cloud" may import it.

@@ -77,11 +77,8 @@ func (s *Server) start(ctx context.Context, o MariaDBOptions) (err error) {
 	if s.CA, err = filepath.Abs(s.CA); err != nil {
 		return err
 	}
-	who, err := ownerOf(databaseAccount)
+	who, err := ownerOf(databaseAccount, s.dir)
 	if err != nil {
-		return err
-	}
-	if err := who.canReach(filepath.Join(s.dir, "data")); err != nil {
 		return err
 	}
 	if s.ca, err = openCA(o.PKI); err != nil {

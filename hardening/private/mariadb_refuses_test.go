@@ -138,7 +138,7 @@ func TestMariaDBTakesANewCertificate(t *testing.T) {
 	if err := pair.Save(filepath.Dir(file)); err != nil {
 		t.Fatal(err)
 	}
-	who, err := ownerOf(databaseAccount)
+	who, err := ownerOf(databaseAccount, db.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,12 @@ func TestMariaDBGivesFreshSchemas(t *testing.T) {
 
 func TestMariaDBKeepsItsData(t *testing.T) {
 	needMariaDB(t)
-	options := MariaDBOptions{Dir: filepath.Join(openDir(t), "db"), Services: []string{"identity"}}
+	t.Run("open directory", func(t *testing.T) { keepsData(t, openDir(t)) })
+	t.Run("closed directory", func(t *testing.T) { keepsData(t, t.TempDir()) })
+}
+
+func keepsData(t *testing.T, dir string) {
+	options := MariaDBOptions{Dir: filepath.Join(dir, "db"), Services: []string{"identity"}}
 	for round := range 3 {
 		db, err := StartMariaDB(t.Context(), options)
 		if err != nil {

@@ -106,9 +106,10 @@ type owner struct {
 	cred *syscall.Credential // nil: the caller's own
 }
 
-// ownerOf is the named account when we are root, else the caller's own.
-func ownerOf(name string) (owner, error) {
-	if os.Geteuid() != 0 {
+// ownerOf is who runs a server below the directory: the named account when we
+// are root and the account can get there, else the caller.
+func ownerOf(name, dir string) (owner, error) {
+	if os.Geteuid() != 0 || !othersReach(dir) {
 		u, err := user.Current()
 		if err != nil {
 			return owner{}, err
@@ -152,25 +153,17 @@ func (o owner) own(path string) error {
 	})
 }
 
-// canReach tells whether the owner may pass through every directory above the
-// path.
-func (o owner) canReach(path string) error {
-	if o.cred == nil {
-		return nil
-	}
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+// othersReach tells whether every account may pass through the directories
+// above dir.
+func othersReach(dir string) bool {
+	for dir != "/" {
+		dir = filepath.Dir(dir)
 		info, err := os.Stat(dir)
-		if err != nil {
-			return err
-		}
-		if info.Mode().Perm()&0o001 == 0 {
-			return fmt.Errorf("directory %s has mode %v, so account %s cannot reach %s; allowed: others may pass, as in 0711",
-				dir, info.Mode().Perm(), o.name, path)
-		}
-		if dir == "/" {
-			return nil
+		if err != nil || info.Mode().Perm()&0o001 == 0 {
+			return false
 		}
 	}
+	return true
 }
 
 // freePort is a TCP port on 127.0.0.1 that nobody listens on at the moment.

@@ -85,10 +85,7 @@ func (b *Broker) start(ctx context.Context, o RabbitMQOptions) (err error) {
 	if b.CA, err = filepath.Abs(b.CA); err != nil {
 		return err
 	}
-	if b.who, err = ownerOf(brokerAccount); err != nil {
-		return err
-	}
-	if err := b.who.canReach(b.path("data")); err != nil {
+	if b.who, err = ownerOf(brokerAccount, b.dir); err != nil {
 		return err
 	}
 	if b.ca, err = openCA(o.PKI); err != nil {

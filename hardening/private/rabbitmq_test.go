@@ -14,7 +14,7 @@ func TestRabbitMQKeepsItsData(t *testing.T) {
 	if _, err := exec.LookPath("rabbitmq-server"); err != nil {
 		t.Skip("rabbitmq-server is not installed; on Debian: apt-get install rabbitmq-server")
 	}
-	options := RabbitMQOptions{Dir: filepath.Join(openDir(t), "mq"), Nodes: []string{"n1"}}
+	options := RabbitMQOptions{Dir: filepath.Join(t.TempDir(), "mq"), Nodes: []string{"n1"}}
 	for round := range 2 {
 		mq, err := StartRabbitMQ(t.Context(), options)
 		if err != nil {

@@ -58,7 +58,7 @@ func makeTemplate(ctx context.Context, dir string) error {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return err
 	}
-	o, err := ownerOf(databaseAccount)
+	o, err := ownerOf(databaseAccount, work)
 	if err != nil {
 		return err
 	}
