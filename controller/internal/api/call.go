@@ -109,7 +109,7 @@ func (c *Call) own(t policy.Target) policy.Target {
 
 // JSON answers with a body.
 func (c *Call) JSON(code int, body any) error {
-	b, err := json.Marshal(body)
+	b, err := appendJSON(nil, body)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,9 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"reflect"
+	"strconv"
 	"time"
 )
 
@@ -17,27 +17,61 @@ type member struct {
 type object []member
 
 // MarshalJSON writes the members in order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
+func (o object) MarshalJSON() ([]byte, error) { return o.append(nil) }
+
+// append adds the object's JSON to b; objects inside are not marshalled by
+// themselves, so that a long list is written once.
+func (o object) append(b []byte) ([]byte, error) {
+	b = append(b, '{')
+	var err error
 	for i, m := range o {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		name, err := json.Marshal(m.name)
-		if err != nil {
+		if b, err = appendJSON(b, m.name); err != nil {
 			return nil, err
 		}
-		value, err := json.Marshal(m.value)
-		if err != nil {
+		if b, err = appendJSON(append(b, ':'), m.value); err != nil {
 			return nil, err
 		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(value)
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	return append(b, '}'), nil
+}
+
+// appendJSON adds a value's JSON to b.
+func appendJSON(b []byte, value any) ([]byte, error) {
+	switch v := value.(type) {
+	case object:
+		return v.append(b)
+	case []object:
+		return appendList(b, v)
+	case []any:
+		return appendList(b, v)
+	case nil:
+		return append(b, "null"...), nil
+	case bool:
+		return strconv.AppendBool(b, v), nil
+	case int:
+		return strconv.AppendInt(b, int64(v), 10), nil
+	case int64:
+		return strconv.AppendInt(b, v, 10), nil
+	}
+	text, err := json.Marshal(value)
+	return append(b, text...), err
+}
+
+func appendList[T any](b []byte, list []T) ([]byte, error) {
+	b = append(b, '[')
+	var err error
+	for i := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = appendJSON(b, list[i]); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, ']'), nil
 }
 
 // encode makes the object of a struct as the call may see it.
