@@ -59,12 +59,13 @@ func qemuDomain(s Spec, kvm bool) *libvirtxml.Domain {
 	}
 }
 
-// emulatedCPU is the plainest processor that kernels boot on quickly.
+// emulatedCPU is the plainest processor that kernels boot on quickly. Without
+// its random numbers a guest waits for minutes until it has collected some.
 func emulatedCPU() *libvirtxml.DomainCPU {
 	return &libvirtxml.DomainCPU{
 		Mode: "custom", Match: "exact", Check: "none",
 		Model:    &libvirtxml.DomainCPUModel{Fallback: "allow", Value: "qemu64"},
-		Features: []libvirtxml.DomainCPUFeature{{Policy: "require", Name: "x2apic"}},
+		Features: []libvirtxml.DomainCPUFeature{{Policy: "require", Name: "x2apic"}, {Policy: "require", Name: "rdrand"}},
 	}
 }
 

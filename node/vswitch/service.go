@@ -16,6 +16,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4/server4"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/cairn-cloud/cairn/node/spec"
 	"github.com/cairn-cloud/cairn/node/vswitch/dhcp"
@@ -182,7 +183,7 @@ func (s *Switch) wire(v *service) error {
 	if err := inside(v.ns, func() error { silence("all"); return nil }); err != nil {
 		return err
 	}
-	h, err := netlink.NewHandleAt(v.ns)
+	h, err := netlink.NewHandleAt(v.ns, unix.NETLINK_ROUTE)
 	if err != nil {
 		return fmt.Errorf("open the namespace: %w", err)
 	}
@@ -203,7 +204,7 @@ func (s *Switch) wire(v *service) error {
 // setAddresses makes these the addresses of the services, beside that of the
 // metadata.
 func (v *service) setAddresses(wanted []netip.Prefix) error {
-	h, err := netlink.NewHandleAt(v.ns)
+	h, err := netlink.NewHandleAt(v.ns, unix.NETLINK_ROUTE)
 	if err != nil {
 		return fmt.Errorf("open the namespace: %w", err)
 	}
