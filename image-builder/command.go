@@ -33,10 +33,23 @@ var programs = map[string]string{
 	"zstd": "zstd", "unshare": "util-linux", "go": "golang",
 }
 
+// files likewise.
+var files = map[string]string{
+	rootfs.FakeTime:                       "libfaketime",
+	archive.DebianKeyring:                 "debian-archive-keyring",
+	"/usr/lib/grub/i386-pc/boot.img":      "grub-pc-bin",
+	"/usr/lib/grub/x86_64-efi/moddep.lst": "grub-efi-amd64-bin",
+}
+
 // Run builds a release.
 func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
 	if err := tool.Need(programs); err != nil {
 		return err
+	}
+	for file, pkg := range files {
+		if !tool.Exists(file) {
+			return fmt.Errorf("missing on this host: %s (package %s); remedy: make deps", file, pkg)
+		}
 	}
 	b := newBuild(c, log)
 	release, err := tool.Lock(b.cache)

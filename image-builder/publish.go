@@ -70,7 +70,7 @@ func describe(name, path string) (manifest.File, error) {
 	if err != nil {
 		return manifest.File{}, fmt.Errorf("release: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	return manifest.Describe(name, f)
 }
 

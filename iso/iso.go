@@ -52,7 +52,7 @@ func Build(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("iso: %w", err)
 	}
-	defer os.RemoveAll(stage) //nolint:errcheck // scratch
+	defer os.RemoveAll(stage)
 	if err := collect(ctx, stage, o); err != nil {
 		return fmt.Errorf("iso: %w", err)
 	}

@@ -111,7 +111,7 @@ func mkimage(ctx context.Context, i image) error {
 		if err := os.WriteFile(config, []byte(i.early), 0o644); err != nil {
 			return fmt.Errorf("grub: %w", err)
 		}
-		defer os.Remove(config) //nolint:errcheck // scratch
+		defer os.Remove(config)
 		args = append(args, "-c", config)
 	}
 	_, err := tool.Run(ctx, tool.Cmd{Name: "grub-mkimage", Args: append(append(args, modules...), i.modules...)})
@@ -211,7 +211,7 @@ func copyFiles(ctx context.Context, image string, epoch int64, files []File) err
 	if err != nil {
 		return fmt.Errorf("esp: %w", err)
 	}
-	defer os.RemoveAll(stage) //nolint:errcheck // scratch
+	defer os.RemoveAll(stage)
 	made := map[string]bool{"/": true}
 	env := append(epochEnv(epoch), "MTOOLS_SKIP_CHECK=1")
 	when := time.Unix(epoch, 0)
@@ -255,7 +255,7 @@ func cut(name string) error {
 	if err != nil {
 		return fmt.Errorf("esp: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // Truncate tells what matters
+	defer f.Close()
 	buf := make([]byte, block)
 	for end := int64(ESPSize); end > 0; end -= block {
 		if _, err := f.ReadAt(buf, end-block); err != nil {

@@ -41,7 +41,7 @@ func WriteDrivers(ctx context.Context, out string, d Drivers) error {
 	if err != nil {
 		return fmt.Errorf("drivers: %w", err)
 	}
-	defer os.RemoveAll(stage) //nolint:errcheck // scratch
+	defer os.RemoveAll(stage)
 	files, err := copyModules(ctx, stage, release, t, d.Want)
 	if err != nil {
 		return err

@@ -138,7 +138,7 @@ func Sign(raw []byte, key ed25519.PrivateKey) []byte {
 func Open(raw, sig []byte, keys []ed25519.PublicKey) (*Manifest, error) {
 	s, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(sig)))
 	if err != nil {
-		return nil, fmt.Errorf("%w: the signature is not base64: %v", ErrSignature, err)
+		return nil, fmt.Errorf("%w: the signature is not base64: %w", ErrSignature, err)
 	}
 	for _, k := range keys {
 		if !ed25519.Verify(k, raw, s) {

@@ -12,8 +12,8 @@ import (
 	"github.com/cairn-cloud/cairn/image-builder/tool"
 )
 
-// fakeTime is where Debian's libfaketime has its library.
-const fakeTime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+// FakeTime is where Debian's package libfaketime has its library.
+const FakeTime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 // databaseOptions has what decides about the files of an empty database. The
 // sizes are those of hardening's option file: the server would have to write
@@ -71,10 +71,10 @@ func installDatabase(ctx context.Context, dir string) error {
 	if err := os.Mkdir(work, 0o755); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	defer os.RemoveAll(work) //nolint:errcheck // the image's /tmp is a tmpfs
-	lib, err := os.ReadFile(fakeTime)
+	defer os.RemoveAll(work)
+	lib, err := os.ReadFile(FakeTime)
 	if err != nil {
-		return fmt.Errorf("database: %w; remedy: package libfaketime", err)
+		return fmt.Errorf("database: %w", err)
 	}
 	files := map[string][]byte{"my.cnf": []byte(databaseOptions()), "faketime.so": lib}
 	for name, content := range files {

@@ -59,7 +59,7 @@ func askAddress(ctx context.Context, n nic) (*address, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close() //nolint:errcheck // a socket that was only asked with
+	defer c.Close() //nolint:errcheck // nothing was buffered
 	host := dhcpv4.WithRequestedOptions(dhcpv4.OptionSubnetMask, dhcpv4.OptionRouter, dhcpv4.OptionClasslessStaticRoute,
 		dhcpv4.OptionInterfaceMTU, dhcpv4.OptionDomainNameServer, dhcpv4.OptionHostName)
 	lease, err := c.Request(ctx, host)

@@ -28,7 +28,7 @@ func stirRandom(mac net.HardwareAddr) {
 	if err != nil {
 		return
 	}
-	defer f.Close() //nolint:errcheck // nothing was buffered
+	defer f.Close()
 	c := credit{bits: 8 * sha256.Size, size: sha256.Size}
 	c.data = sha256.Sum256(fmt.Appendf(nil, "%s %d", mac, time.Now().UnixNano()))
 	// A container may not; its host's numbers are good already.

@@ -30,7 +30,7 @@ func loadDrivers() {
 	if err != nil {
 		return
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	for sc := bufio.NewScanner(f); sc.Scan(); {
 		loadDriver(filepath.Join("/lib/modules", strings.TrimSpace(sc.Text())))
 	}
@@ -41,7 +41,7 @@ func loadDriver(name string) {
 	if err != nil {
 		return
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	_ = unix.FinitModule(int(f.Fd()), "", 0)
 }
 
@@ -77,7 +77,7 @@ func readButton(name string) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	buf := make([]byte, eventSize)
 	for {
 		n, err := f.Read(buf)
