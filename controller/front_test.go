@@ -1,0 +1,136 @@
+package controller
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cairn-cloud/cairn/hardening/pki"
+)
+
+// twoPorts are the two ports of a controller without services behind them, with
+// the CA that certifies both sides.
+type twoPorts struct {
+	conf  Config
+	front *front
+	ca    *pki.CA
+}
+
+func openFront(t *testing.T) *twoPorts {
+	t.Helper()
+	dir := t.TempDir()
+	ca, err := pki.FoundCA(filepath.Join(dir, "ca"), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.IssueServer([]string{"api"}, []netip.Addr{netip.MustParseAddr("127.0.0.1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pair.Save(filepath.Join(dir, "api")); err != nil {
+		t.Fatal(err)
+	}
+	p := &twoPorts{ca: ca, front: newFront(slog.New(slog.DiscardHandler)), conf: Config{
+		Listen: freeAddress(t), NodeListen: freeAddress(t), CA: filepath.Join(dir, "ca", pki.CertFile),
+		Cert: filepath.Join(dir, "api", pki.PairCert), Key: filepath.Join(dir, "api", pki.PairKey),
+	}}
+	ctx, stop := context.WithCancel(t.Context())
+	g, ctx := errgroup.WithContext(ctx)
+	if err := p.front.listen(ctx, g, p.conf); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop()
+		if err := g.Wait(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return p
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// get asks a port, with a certificate if there is one.
+func (p *twoPorts) get(t *testing.T, address, path string, certs ...tls.Certificate) (int, string, error) {
+	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AddCert(p.ca.Certificate())
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certs}}
+	defer tr.CloseIdleConnections()
+	res, err := (&http.Client{Transport: tr}).Get("https://" + address + path)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, strings.TrimSpace(string(text)), err
+}
+
+func TestItSaysWhatItWaitsFor(t *testing.T) {
+	p := openFront(t)
+	p.front.waitFor("the database")
+	if code, text, err := p.get(t, p.conf.Listen, "/identity/v3"); err != nil || code != 503 || text != "waiting for the database" {
+		t.Errorf("%d %q %v", code, text, err)
+	}
+	here := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "here") })
+	p.front.open(&Cloud{Public: here, Nodes: here}, func() error { return io.EOF })
+	if code, text, err := p.get(t, p.conf.Listen, "/identity/v3"); err != nil || code != 200 || text != "here" {
+		t.Errorf("%d %q %v", code, text, err)
+	}
+	if code, text, err := p.get(t, p.conf.Listen, "/healthz"); err != nil || code != 200 || text != "ok\nwaiting for the broker" {
+		t.Errorf("%d %q %v", code, text, err)
+	}
+}
+
+func TestThePortOfNodesWantsACertificate(t *testing.T) {
+	p := openFront(t)
+	here := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.TLS.VerifiedChains[0][0].Subject.CommonName)
+	})
+	p.front.open(&Cloud{Public: here, Nodes: here}, func() error { return nil })
+	if _, _, err := p.get(t, p.conf.NodeListen, "/v1/nodes"); err == nil {
+		t.Error("a stranger without a certificate was answered")
+	}
+	other, err := pki.FoundCA(t.TempDir(), "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := p.get(t, p.conf.NodeListen, "/v1/nodes", certificate(t, other)); err == nil {
+		t.Error("a certificate of another CA was accepted")
+	}
+	if code, text, err := p.get(t, p.conf.NodeListen, "/v1/nodes", certificate(t, p.ca)); err != nil || code != 200 || text != "deployer" {
+		t.Errorf("%d %q %v", code, text, err)
+	}
+}
+
+func certificate(t *testing.T, ca *pki.CA) tls.Certificate {
+	t.Helper()
+	pair, err := ca.IssueService("deployer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
