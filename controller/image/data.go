@@ -66,6 +66,7 @@ func (s *Service) save(ctx context.Context, c *api.Call, img *Image) error {
 	}
 	virtual, err := format.Check(declared(img), head[:n])
 	if err != nil {
+		body.drain()
 		return err
 	}
 	md, sha := md5.New(), sha512.New() // see above
@@ -131,6 +132,16 @@ func (p *patient) Read(b []byte) (int, error) {
 		p.failed = err
 	}
 	return n, err
+}
+
+// maxDrain is how much of refused data is read to its end.
+const maxDrain = 1 << 30
+
+// drain reads what the client still sends: most clients do not look at an
+// answer before they have sent all, and would tell their user of a broken
+// connection instead of the reason.
+func (p *patient) drain() {
+	_, _ = io.Copy(io.Discard, io.LimitReader(p, maxDrain)) // the refusal is what counts
 }
 
 // download answers GET /images/{id}/file.
