@@ -214,13 +214,15 @@ func ip6From(own []netip.Addr) []string {
 	return rules
 }
 
-// egress is what the port's rules allow the guest to send.
+// egress is what the port's rules allow the guest to send. A frame on its way
+// to the trunk has its tag already, and "ether type" would see that instead of
+// what is in it: from here on it is "meta protocol".
 func (w *writer) egress(p spec.Port, stateless bool) {
 	rules := []string{
-		"ether type arp return",
+		"meta protocol arp return",
 		fmt.Sprintf("ether daddr & %s == %s return", serviceMask, servicePrefix),
-		"ether type ip udp sport 68 udp dport 67 return",
-		"ether type ip6 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } return",
+		"meta protocol ip udp sport 68 udp dport 67 return",
+		"meta protocol ip6 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } return",
 	}
 	w.filter("egress", p, stateless, rules, false)
 }
@@ -228,9 +230,9 @@ func (w *writer) egress(p spec.Port, stateless bool) {
 // ingress is what the port's rules allow to reach the guest.
 func (w *writer) ingress(p spec.Port, stateless bool) {
 	rules := []string{
-		"ether type arp return",
+		"meta protocol arp return",
 		fmt.Sprintf("ether saddr & %s == %s return", serviceMask, servicePrefix),
-		"ether type ip6 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } return",
+		"meta protocol ip6 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } return",
 	}
 	w.filter("ingress", p, stateless, rules, true)
 }
@@ -262,7 +264,7 @@ func flows(r spec.Rule) []string {
 	if r.Ingress {
 		side = "saddr"
 	}
-	what := "ether type " + family + protocol(r)
+	what := "meta protocol " + family + protocol(r)
 	if len(r.Remotes) == 0 {
 		return []string{what + " return"}
 	}

@@ -304,6 +304,9 @@ func playSwitch(t *testing.T, plain bool) {
 			t.Error("carol does not reach dave")
 		}
 	}
+	if !plain {
+		remote(t, b)
+	}
 	hostile(t, a, b, wire)
 	onTheWire(t, wire)
 
@@ -324,6 +327,64 @@ func playSwitch(t *testing.T, plain bool) {
 			t.Errorf("%s is left", n)
 		}
 	}
+}
+
+// remote is a guest of another host: what it sends comes in tagged.
+func remote(t *testing.T, b *guestNS) {
+	t.Helper()
+	g := &guestNS{name: "erin"}
+	var err error
+	if g.ns, err = newNamespace(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.ns.Close() })
+	wire, err := netlink.LinkByName("wire")
+	if err != nil {
+		t.Fatal(err)
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.ParentIndex, attrs.Namespace = "eth0", wire.Attrs().Index, netlink.NsFd(int(g.ns))
+	if attrs.HardwareAddr, err = net.ParseMAC("fa:16:3e:00:00:09"); err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: 101}); err != nil {
+		t.Fatal(err)
+	}
+	g.do(t, func() error {
+		silence("all")
+		l, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		own := &netlink.Addr{IPNet: &net.IPNet{IP: net.IPv4(10, 0, 0, 9), Mask: net.CIDRMask(24, 32)}}
+		return errors.Join(netlink.LinkSetUp(l), netlink.AddrAdd(l, own))
+	})
+	g.echo(t)
+	if !g.reaches(t, "10.0.0.6", 20) {
+		t.Error("a guest of another host does not reach bob")
+	}
+	if !b.reaches(t, "10.0.0.9", 20) {
+		t.Error("bob does not reach a guest of another host")
+	}
+	for _, address := range []string{"10.0.0.5", "10.0.0.7"} {
+		if g.reaches(t, address, 3) {
+			t.Errorf("a guest of another host reaches %s, which no rule opens or is of another project", address)
+		}
+	}
+	g.do(t, func() error {
+		if c, err := net.DialTimeout("tcp4", "10.0.0.2:80", time.Second); err == nil {
+			return errors.Join(c.Close(), errors.New("the services of one host answer a guest of another"))
+		}
+		c, err := nclient4.New("eth0", nclient4.WithTimeout(time.Second), nclient4.WithRetry(2))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if lease, err := c.DiscoverOffer(t.Context()); err == nil {
+			return fmt.Errorf("a guest of another host is offered %s", lease.YourIPAddr)
+		}
+		return nil
+	})
 }
 
 // read returns the frames that have come in, until none has for a moment.
