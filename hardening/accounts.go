@@ -93,7 +93,11 @@ func ownGroups(lines []string) []string {
 		}
 	}
 	for _, a := range ownAccounts {
-		lines = append(lines, fmt.Sprintf("%s:x:%d:", a.name, a.id))
+		members := ""
+		if a.name == controllerUser {
+			members = Operator // reads the first password of the cloud's administrator
+		}
+		lines = append(lines, fmt.Sprintf("%s:x:%d:%s", a.name, a.id, members))
 	}
 	return lines
 }

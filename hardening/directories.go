@@ -13,6 +13,7 @@ import (
 // each service reaches its own.
 const (
 	controllerState = StateDir + "/controller"
+	operatorState   = StateDir + "/operator" // what the controller leaves for the operator
 	brokerState     = StateDir + "/broker"
 	deployState     = StateDir + "/deploy"
 	secretsDir      = StateDir + "/secrets"
@@ -38,6 +39,7 @@ var trees = []tree{
 	{"/var/log/rabbitmq", "rabbitmq", 0o700, []string{Controller}},
 	{"/var/lib/chrony", "_chrony", 0o750, nil},
 	{controllerState, controllerUser, 0o700, []string{Controller}},
+	{operatorState, controllerUser, 0o750, []string{Controller}},
 	{brokerState, controllerUser, 0o755, []string{Controller}},
 	{deployState, deployUser, 0o700, []string{Controller}},
 }

@@ -88,7 +88,7 @@ func controllerConfig(n *Node) ControllerConfig {
 			Key:         PKIDir + "/" + BrokerController + "/tls.key",
 			Definitions: BrokerDefinitionsFile,
 		},
-		AdminPasswordFile: controllerState + "/admin-password",
+		AdminPasswordFile: operatorState + "/admin-password",
 		VLANFrom:          orDefault(n.VLANFrom, 100), VLANTo: orDefault(n.VLANTo, 199),
 	}
 	for _, s := range DatabaseServices {
@@ -182,7 +182,7 @@ UMask=0077
 LimitNOFILE=65536
 LimitCORE=0
 TasksMax=1024
-` + sandbox + `ReadWritePaths=` + controllerState + ` ` + brokerState + `
+` + sandbox + `ReadWritePaths=` + controllerState + ` ` + operatorState + ` ` + brokerState + `
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 PrivateDevices=yes

@@ -76,6 +76,8 @@ func unitFiles(t *Target) []File {
 	n := &t.Node
 	list := []File{
 		{Path: unitDir + "/default.target", Link: "/usr/lib/systemd/system/multi-user.target"},
+		// It offers SSH over VSOCK to whoever runs this machine.
+		{Path: "/etc/systemd/system-generators/systemd-ssh-generator", Link: "/dev/null"},
 		{Path: "/etc/systemd/system.conf.d/cairn.conf", Text: "[Manager]\n" +
 			"# Machines under emulation, and disks of thirty drives, are slow.\n" +
 			"DefaultTimeoutStartSec=15min\nDefaultTimeoutStopSec=3min\nDefaultDeviceTimeoutSec=15min\n" +

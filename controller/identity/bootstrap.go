@@ -72,6 +72,10 @@ func (s *Service) makeAdmin(ctx context.Context, tx *store.Tx) (*User, error) {
 	if err := writeSecret(s.adminPasswordFile, password+"\n"); err != nil {
 		return nil, fmt.Errorf("password of admin: %w", err)
 	}
+	// The group of the directory is who may log in to the machine.
+	if err := os.Chmod(s.adminPasswordFile, 0o640); err != nil {
+		return nil, fmt.Errorf("password of admin: %w", err)
+	}
 	admin := &User{ID: cloud.NewHexID(), Name: "admin", DomainID: DefaultDomain, PasswordHash: hash, Enabled: true, ValidFrom: s.clock().Add(-time.Second)}
 	s.log.Info("identity: made the user admin", "password_file", s.adminPasswordFile)
 	return admin, s.tables.users.In(tx).Insert(ctx, admin)

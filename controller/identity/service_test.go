@@ -96,8 +96,8 @@ func TestBootstrap(t *testing.T) {
 		t.Fatalf("the password changed with the second start (%v)", err)
 	}
 	info, err := os.Stat(filepath.Join(dir, "admin-password"))
-	if err != nil || info.Mode() != 0o600 {
-		t.Errorf("mode of the password's file is %v, want 0600 (%v)", info.Mode(), err)
+	if err != nil || info.Mode() != 0o640 {
+		t.Errorf("mode of the password's file is %v, want 0640 (%v)", info.Mode(), err)
 	}
 	text := loginAs(t, serve(t, s), "admin", strings.TrimSpace(string(second)), "admin")
 	caller, err := s.Authenticate(t.Context(), text)

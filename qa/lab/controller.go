@@ -18,7 +18,7 @@ import (
 // Where a controller keeps what its operator needs.
 const (
 	remoteCA       = "/var/lib/cairn/pki/ca.crt"
-	remotePassword = "/var/lib/cairn/controller/admin-password" //nolint:gosec // a path, no password
+	remotePassword = "/var/lib/cairn/operator/admin-password" //nolint:gosec // a path, no password
 )
 
 // asking bounds one attempt to reach something that may not be there yet.
