@@ -41,7 +41,8 @@ func Debian(ctx context.Context, dir string, o Options) error {
 		return fmt.Errorf("user id is %d; allowed: 0 (the owners of the files in the image are set by chown)", os.Geteuid())
 	}
 	o.Log.Info("root: installing packages", "log", o.LogFile)
-	args := append(bootstrapArgs(o), o.Recipe.Suite, dir, o.Repository.AptLine())
+	// The repository may be where only root can read, below /root.
+	args := append(bootstrapArgs(o), "--aptopt=APT::Sandbox::User \"root\"", o.Recipe.Suite, dir, o.Repository.AptLine())
 	_, err := tool.Run(ctx, tool.Cmd{Name: "mmdebstrap", Args: args, Env: epochEnv, Log: o.LogFile})
 	return err
 }
