@@ -102,7 +102,7 @@ func (c *client) console(ctx context.Context, machine string) (io.ReadWriteClose
 		return nil, err
 	}
 	in := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(in, req)
+	resp, err := http.ReadResponse(in, req) //nolint:bodyclose // of the answer that is wanted, the body is the console itself
 	if err != nil {
 		conn.Close()
 		return nil, err

@@ -47,9 +47,9 @@ func (r *rack) bootComputes(ctx context.Context) error {
 	return r.wait(ctx, waiting{
 		what: "all computes are ready", machines: names,
 		done: func(ctx context.Context) (string, bool, error) {
-			hosts, err := trial.Hosts(ctx, login)
-			if err != nil {
-				return err.Error(), false, nil // the API may be busy; the machines tell whether there is hope
+			hosts, busy := trial.Hosts(ctx, login)
+			if busy != nil {
+				return fmt.Sprintf("(%v)", busy), false, nil // the machines tell whether there is hope
 			}
 			var ready []string
 			for _, h := range hosts {

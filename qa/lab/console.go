@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/mattn/go-isatty"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,9 +68,12 @@ func typeUntil(w io.Writer, r io.Reader, key byte) error {
 // as it is.
 func raw(f *os.File) (restore func(), err error) {
 	fd := int(f.Fd())
+	if !isatty.IsTerminal(f.Fd()) {
+		return func() {}, nil
+	}
 	old, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
-		return func() {}, nil
+		return nil, fmt.Errorf("terminal: %w", err)
 	}
 	t := *old
 	t.Iflag &^= unix.BRKINT | unix.ICRNL | unix.INPCK | unix.ISTRIP | unix.IXON

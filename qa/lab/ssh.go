@@ -30,14 +30,16 @@ func (s shell) run(ctx context.Context, command string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
+	// Closing breaks off what is under way; there is nothing left to say then.
+	hangUp := func() { _ = c.Close() }
+	defer hangUp()
+	stop := context.AfterFunc(ctx, hangUp)
 	defer stop()
 	session, err := c.NewSession()
 	if err != nil {
 		return nil, fmt.Errorf("ssh: %w", err)
 	}
-	defer session.Close()
+	defer func() { _ = session.Close() }() // says only that the other side was first
 	var out, messages bytes.Buffer
 	session.Stdout, session.Stderr = &out, &messages
 	if err := session.Run(command); err != nil {
@@ -74,8 +76,7 @@ func (s shell) dial(ctx context.Context) (*ssh.Client, error) {
 		return nil, fmt.Errorf("ssh: %w", err)
 	}
 	if err := conn.SetDeadline(time.Time{}); err != nil {
-		c.Close()
-		return nil, fmt.Errorf("ssh: %w", err)
+		return nil, errors.Join(fmt.Errorf("ssh: %w", err), c.Close())
 	}
 	return ssh.NewClient(c, chans, reqs), nil
 }

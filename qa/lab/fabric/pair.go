@@ -19,19 +19,17 @@ func Pair() (ours net.Conn, theirs *os.File, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("socket pair: %w", err)
 	}
+	file, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
+	defer file.Close()
 	for _, fd := range fds {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, pairBuffer); err != nil {
-			unix.Close(fds[0])
-			unix.Close(fds[1])
+			theirs.Close()
 			return nil, nil, fmt.Errorf("socket pair: buffer of %d bytes: %w", pairBuffer, err)
 		}
 	}
-	file := os.NewFile(uintptr(fds[0]), "ours")
-	defer file.Close()
-	ours, err = net.FileConn(file)
-	if err != nil {
-		unix.Close(fds[1])
+	if ours, err = net.FileConn(file); err != nil {
+		theirs.Close()
 		return nil, nil, fmt.Errorf("socket pair: %w", err)
 	}
-	return ours, os.NewFile(uintptr(fds[1]), "theirs"), nil
+	return ours, theirs, nil
 }

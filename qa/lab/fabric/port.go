@@ -153,15 +153,15 @@ func (p *Port) receive(conn io.Reader) error {
 	buf := make([]byte, readSize)
 	have := 0
 	for {
-		n, err := conn.Read(buf[have:])
+		n, hungUp := conn.Read(buf[have:])
 		have += n
-		used, bad := p.sw.forward(p, buf[:have])
-		if bad != nil {
-			return fmt.Errorf("switch port %s: %w", p.config.Name, bad)
+		used, err := p.sw.forward(p, buf[:have])
+		if err != nil {
+			return fmt.Errorf("switch port %s: %w", p.config.Name, err)
 		}
 		have = copy(buf, buf[used:have])
-		if err != nil {
-			return nil // the other side hung up; half a frame is lost with it
+		if hungUp != nil {
+			return nil //nolint:nilerr // unplugging is no fault; half a frame is lost with it
 		}
 	}
 }

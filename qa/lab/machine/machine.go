@@ -185,36 +185,33 @@ func (w *wires) closeTheirs() {
 func tail(messages *os.File) error {
 	info, err := messages.Stat()
 	if err != nil {
-		return nil
+		return err
 	}
 	text := make([]byte, min(info.Size(), 1000))
 	if _, err := messages.ReadAt(text, info.Size()-int64(len(text))); err != nil && !errors.Is(err, io.EOF) {
-		return nil
+		return err
 	}
 	return fmt.Errorf("QEMU says: %s", strings.TrimSpace(string(text)))
 }
 
-// current returns the machine's run, or an error when it is off.
-func (m *Machine) current() (*run, error) {
+// current returns the machine's run; nil when it is off.
+func (m *Machine) current() *run {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.run == nil {
-		return nil, fmt.Errorf("machine %s is off", m.spec.Name)
-	}
-	return m.run, nil
+	return m.run
 }
 
+// errOff means that something was asked of a machine that is off.
+var errOff = errors.New("it is off")
+
 // On tells whether the machine is on.
-func (m *Machine) On() bool {
-	_, err := m.current()
-	return err == nil
-}
+func (m *Machine) On() bool { return m.current() != nil }
 
 // PowerOff pulls the plug and waits until the machine is off. It is no error
 // when it is off already.
 func (m *Machine) PowerOff(ctx context.Context) error {
-	r, err := m.current()
-	if err != nil {
+	r := m.current()
+	if r == nil {
 		return nil
 	}
 	if err := r.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -237,9 +234,9 @@ func (m *Machine) Reset(ctx context.Context) error {
 // Forward adds a forward to the machine's user-mode network number i of its
 // NICs.
 func (m *Machine) Forward(ctx context.Context, i int, f Forward) error {
-	r, err := m.current()
-	if err != nil {
-		return err
+	r := m.current()
+	if r == nil {
+		return fmt.Errorf("machine %s: forward %s: %w", m.spec.Name, f, errOff)
 	}
 	text, err := r.control.human(ctx, fmt.Sprintf("hostfwd_add net%d %s", i, f))
 	if err == nil && text != "" {
@@ -252,9 +249,9 @@ func (m *Machine) Forward(ctx context.Context, i int, f Forward) error {
 }
 
 func (m *Machine) do(ctx context.Context, command string, args map[string]any) error {
-	r, err := m.current()
-	if err != nil {
-		return err
+	r := m.current()
+	if r == nil {
+		return fmt.Errorf("machine %s: %s: %w", m.spec.Name, command, errOff)
 	}
 	if err := r.control.do(ctx, command, args, nil); err != nil {
 		return fmt.Errorf("machine %s: %w", m.spec.Name, err)
@@ -264,8 +261,8 @@ func (m *Machine) do(ctx context.Context, command string, args map[string]any) e
 
 // Wait waits until the machine is off.
 func (m *Machine) Wait(ctx context.Context) error {
-	r, err := m.current()
-	if err != nil {
+	r := m.current()
+	if r == nil {
 		return nil
 	}
 	return r.wait(ctx)
@@ -298,11 +295,12 @@ type Activity struct {
 // Activity asks /proc and QEMU.
 func (m *Machine) Activity(ctx context.Context) (Activity, error) {
 	a := Activity{Serial: m.console.seen.Load()}
-	r, err := m.current()
-	if err != nil {
+	r := m.current()
+	if r == nil {
 		return a, nil
 	}
 	a.On, a.PID = true, r.cmd.Process.Pid
+	var err error
 	if a.CPU, a.Resident, err = usage(a.PID); err != nil {
 		return a, fmt.Errorf("machine %s: %w", m.spec.Name, err)
 	}
