@@ -28,6 +28,9 @@ import (
 // namespaces of its libvirtd.
 const insideVariable = "CAIRN_TEST_INSIDE"
 
+// imagesVariable names the directory of guest images there.
+const imagesVariable = "CAIRN_TEST_IMAGES"
+
 // TestHost runs the real agent: containers over libvirt, a bridge, rules of
 // nftables, DHCP and metadata. VLANs are not in it: they need a kernel that
 // can filter them, and are seen to in the virtual rack.
@@ -43,7 +46,11 @@ func TestHost(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	cmd := d.Beside(os.Args[0], "-test.run", "^TestHost$", "-test.v", "-test.timeout", "8m")
-	cmd.Env = append(os.Environ(), insideVariable+"="+d.Dir)
+	images, err := filepath.Abs(builtImages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), insideVariable+"="+d.Dir, imagesVariable+"="+images)
 	out, err := cmd.CombinedOutput()
 	if err != nil || testing.Verbose() {
 		t.Logf("inside:\n%s", out)
@@ -150,7 +157,9 @@ func (b *bench) agent(socket string) (stop func()) {
 	n := b.bus.Node("n1")
 	a, err := agent.New(agent.Needs{
 		Bus: n, Network: network, Store: store, Self: self{}, Log: log,
-		Drivers: map[spec.Driver]guest.Driver{spec.DriverLXC: guest.NewLXC(socket)},
+		Drivers: map[spec.Driver]guest.Driver{
+			spec.DriverLXC: guest.NewLXC(socket), spec.DriverQEMU: guest.NewQEMU(socket, false, "a test"),
+		},
 	}, agent.Options{StateDir: filepath.Join(b.dir, "agent"), Boot: "one", Bridge: "br-tenant", Poll: time.Second})
 	if err != nil {
 		b.t.Fatal(err)
@@ -184,6 +193,9 @@ func inside(t *testing.T, dir string) {
 	if err := os.WriteFile(filepath.Join(dir, "root.tar"), oneFile(t, "init", filepath.Join(dir, "init")), 0o444); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
 	b := &bench{t: t, bus: bus.NewMemory(), reports: make(chan spec.Report, 1000), dir: dir}
 	b.control = b.bus.Controller()
 	go b.control.Run(t.Context(), b)
@@ -192,6 +204,7 @@ func inside(t *testing.T, dir string) {
 	}
 	socket := filepath.Join(dir, "run/libvirt/libvirt-sock")
 	stop := b.agent(socket)
+	machine(t, b)
 
 	one, two := container(1, nil), container(2, map[string]string{"ping": "10.0.0.5"})
 	for _, d := range []spec.Desired{one, two} {
@@ -218,6 +231,43 @@ func inside(t *testing.T, dir string) {
 	}
 	stop()
 	nothingLeft(t, dir, socket)
+}
+
+// builtImages is where make leaves the guest images.
+const builtImages = "../../out/guest"
+
+// machine boots a virtual machine, if its images have been built, and deletes
+// it.
+func machine(t *testing.T, b *bench) {
+	for _, name := range []string{"aki", "ari", "ami"} {
+		body, err := os.ReadFile(filepath.Join(os.Getenv(imagesVariable), name))
+		if err != nil {
+			t.Logf("no virtual machine in this test: %v", err)
+			return
+		}
+		if err := os.WriteFile(filepath.Join(b.dir, name), body, 0o444); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args, err := os.ReadFile(filepath.Join(os.Getenv(imagesVariable), "cmdline"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := container(3, nil)
+	d.Guest.Driver, d.Guest.MemoryMiB, d.Guest.KernelArgs = spec.DriverQEMU, 128, strings.TrimSpace(string(args))
+	d.Guest.Image = spec.Image{ID: "ami", Format: "ami"}
+	d.Guest.Kernel, d.Guest.Ramdisk = &spec.Image{ID: "aki", Format: "aki"}, &spec.Image{ID: "ari", Format: "ari"}
+	if err := b.control.Publish(t.Context(), "n1", d); err != nil {
+		t.Fatal(err)
+	}
+	b.await(d.ID, 1, spec.StateRunning)
+	b.awaitConsole(d.ID, "address 10.0.0.7/24")
+	b.awaitConsole(d.ID, "ready")
+	d.Generation, d.Power = 2, spec.PowerGone
+	if err := b.control.Publish(t.Context(), "n1", d); err != nil {
+		t.Fatal(err)
+	}
+	b.await(d.ID, 2, spec.StateGone)
 }
 
 // nothingLeft looks for what a guest can leave behind.
