@@ -62,10 +62,16 @@ func (r *rack) bootComputes(ctx context.Context) error {
 	})
 }
 
-// writeClouds writes what the openstack client needs.
-func (r *rack) writeClouds(l trial.Login) error {
-	return os.WriteFile(filepath.Join(r.dir, cloudsFile), fmt.Appendf(nil, `clouds:
-  rack:
+// writeClouds writes what the openstack client needs: the cloud rack, and
+// rack-NAME for each further project, all as the administrator.
+func (r *rack) writeClouds(l trial.Login, further ...string) error {
+	text := []byte("clouds:\n")
+	for i, project := range append([]string{l.Project}, further...) {
+		name := "rack"
+		if i > 0 {
+			name += "-" + project
+		}
+		text = fmt.Appendf(text, `  %s:
     auth:
       auth_url: %s
       username: %s
@@ -77,7 +83,9 @@ func (r *rack) writeClouds(l trial.Login) error {
     identity_api_version: 3
     cacert: %s
     verify: true
-`, l.URL, l.User, l.Password, l.Project, l.Domain, l.Domain, filepath.Join(r.dir, caFile)), 0o600)
+`, name, l.URL, l.User, l.Password, project, l.Domain, l.Domain, filepath.Join(r.dir, caFile))
+	}
+	return os.WriteFile(filepath.Join(r.dir, cloudsFile), text, 0o600)
 }
 
 // sshPort is the port of 127.0.0.1 that leads to a machine's SSH. The way to
@@ -133,5 +141,8 @@ func (r *rack) tryCloud(ctx context.Context, guest string) error {
 			return err
 		}
 	}
-	return nil
+	// From now on the cloud rack is where most of the servers are.
+	admin := login.Project
+	login.Project = trial.ProjectOne
+	return r.writeClouds(login, trial.ProjectTwo, admin)
 }

@@ -205,7 +205,8 @@ func (r *rack) done(ctx context.Context) error {
 	r.view.say("The cloud is up: https://127.0.0.1:%d/", r.config.API)
 	fmt.Fprintf(r.view.out, `
   export OS_CLIENT_CONFIG_FILE=%s OS_CLOUD=rack
-  openstack server list
+  openstack server list                   # of project one; OS_CLOUD=rack-two: of project two
+  openstack server list --all-projects
 `, filepath.Join(r.dir, cloudsFile))
 	return nil
 }

@@ -16,6 +16,12 @@ type Part struct {
 	Try  func(context.Context) (detail string, ok bool, err error)
 }
 
+// The names of the projects that a trial leaves behind with their servers.
+const (
+	ProjectOne = "one" // three servers
+	ProjectTwo = "two" // one server
+)
+
 // A Trial is one use of a cloud, from images to verdicts. What a part makes
 // it remembers, so that trying it again goes on where it was.
 type Trial struct {
@@ -49,7 +55,7 @@ type side struct {
 func New(l Login, guest string) *Trial {
 	return &Trial{
 		login: l, guest: guest, images: make(map[string]string), rounds: make(map[string]int),
-		one: side{name: "one"}, two: side{name: "two"},
+		one: side{name: ProjectOne}, two: side{name: ProjectTwo},
 	}
 }
 
