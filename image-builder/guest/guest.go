@@ -41,12 +41,18 @@ const KernelLine = "console=ttyS0 quiet mitigations=off cryptomgr.notests nowatc
 // diskSize in bytes. Nothing is on the disk: the initramfs is all that runs.
 const diskSize = 1 << 20
 
-// drivers of the guest, in the order in which they are loaded.
-var drivers = []recipe.Driver{
-	{Module: "virtio_net", Why: "NIC"},
-	{Module: "e1000", Why: "NIC of a machine without virtio"},
-	{Module: "button", Why: "to be told to stop"},
-	{Module: "evdev", Why: "to be told to stop"},
+// drivers of the guest, in the order in which they are loaded, by the name of
+// the list that init reads: the first ones until there is a NIC, the others
+// when there is time.
+var drivers = map[string][]recipe.Driver{
+	"nic": {
+		{Module: "virtio_net", Why: "NIC"},
+		{Module: "e1000", Why: "NIC of a machine without virtio"},
+	},
+	"later": {
+		{Module: "button", Why: "to be told to stop"},
+		{Module: "evdev", Why: "to be told to stop"},
+	},
 }
 
 // Options of [Build].
@@ -96,26 +102,36 @@ func Build(ctx context.Context, o Options) error {
 // ramdisk packs init and drivers. It is not compressed much: unpacking costs
 // more than reading where processors are emulated.
 func ramdisk(program []byte, modules string) ([]byte, error) {
-	files, err := initramfs.LoadOrder(modules, drivers)
-	if err != nil {
-		return nil, err
-	}
 	content := initramfs.Tree{"init": {Data: program, Mode: 0o755}}
 	for _, dir := range []string{"dev", "proc", "sys"} {
 		content[dir] = initramfs.Entry{Dir: true}
+	}
+	for list, want := range drivers {
+		if err := addDrivers(content, list, modules, want); err != nil {
+			return nil, err
+		}
+	}
+	return content.Pack()
+}
+
+// addDrivers adds modules to the archive, and the list of them.
+func addDrivers(content initramfs.Tree, list, modules string, want []recipe.Driver) error {
+	files, err := initramfs.LoadOrder(modules, want)
+	if err != nil {
+		return err
 	}
 	var order []string
 	for _, f := range files {
 		raw, err := initramfs.ReadModule(filepath.Join(modules, f))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		name := strings.TrimSuffix(path.Base(f), ".xz")
 		content["lib/modules/"+name] = initramfs.Entry{Data: raw}
 		order = append(order, name)
 	}
-	content["lib/modules/order"] = initramfs.Entry{Data: []byte(strings.Join(order, "\n") + "\n")}
-	return content.Pack()
+	content["lib/modules/"+list] = initramfs.Entry{Data: []byte(strings.Join(order, "\n") + "\n")}
+	return nil
 }
 
 // rootTar packs the root tree of a container.

@@ -30,20 +30,17 @@ const (
 func main() {
 	mounts()
 	say("starting")
-	loadDrivers()
+	loadDrivers(nicDrivers, func() bool { n, err := findNIC(context.Background()); return err == nil && n != nil })
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGPWR)
 	defer stop()
-	go func() {
-		waitForButton()
-		stop()
-	}()
-	run(ctx)
+	run(ctx, stop)
 	say("stopping")
 	powerOff()
 }
 
-// run never gives up before it is told to: there is nobody to restart it.
-func run(ctx context.Context) {
+// run never gives up before it is told to, by stop or by a signal: there is
+// nobody to restart it.
+func run(ctx context.Context, stop func()) {
 	nic := until(ctx, "nic", findNIC)
 	if nic == nil {
 		return
@@ -61,6 +58,11 @@ func run(ctx context.Context) {
 	}
 	say("metadata %s", md.summary())
 	say("ready")
+	go func() {
+		loadDrivers(otherDrivers, func() bool { return false })
+		waitForButton()
+		stop()
+	}()
 	for ctx.Err() == nil {
 		// The list may change while the guest runs.
 		if fresh, err := readMetadata(ctx); err == nil {

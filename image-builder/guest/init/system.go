@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -19,20 +18,26 @@ func mounts() {
 	}
 }
 
-// driverList names the kernel modules of the image, in the order in which
-// they have to be loaded. Containers have none.
-const driverList = "/lib/modules/order"
+// Lists of the image's kernel modules, in the order in which they have to be
+// loaded. Containers have none.
+const (
+	nicDrivers   = "nic"
+	otherDrivers = "later"
+	driverDir    = "/lib/modules"
+)
 
-// loadDrivers loads what the image has. A driver whose device is absent does
-// no harm, so errors are not worth a word.
-func loadDrivers() {
-	f, err := os.Open(driverList)
+// loadDrivers loads the modules of a list until enough says so. A driver
+// whose device is absent does no harm, so errors are not worth a word.
+func loadDrivers(list string, enough func() bool) {
+	raw, err := os.ReadFile(filepath.Join(driverDir, list))
 	if err != nil {
 		return
 	}
-	defer f.Close()
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		loadDriver(filepath.Join("/lib/modules", strings.TrimSpace(sc.Text())))
+	for line := range strings.Lines(string(raw)) {
+		if enough() {
+			return
+		}
+		loadDriver(filepath.Join(driverDir, strings.TrimSpace(line)))
 	}
 }
 
