@@ -24,7 +24,7 @@ func (m *machine) Describe(context.Context) spec.Heartbeat {
 	var info unix.Sysinfo_t
 	err := unix.Sysinfo(&info)
 	if err == nil {
-		h.MemoryMiB = int(uint64(info.Totalram) * uint64(info.Unit) >> 20)
+		h.MemoryMiB = int(info.Totalram * uint64(info.Unit) >> 20)
 	}
 	h.Checks = append(h.Checks, check("memory", err))
 	var fs unix.Statfs_t

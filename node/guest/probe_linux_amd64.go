@@ -85,8 +85,11 @@ func ProbeKVM() error {
 	}
 	defer kvm.Close()
 	version, err := ioctl(kvm.Fd(), kvmGetAPIVersion, 0)
-	if err != nil || version != kvmAPIVersion {
-		return fmt.Errorf("KVM's version is %d (%v); allowed: %d", version, err, kvmAPIVersion)
+	if err != nil {
+		return fmt.Errorf("ask KVM for its version: %w", err)
+	}
+	if version != kvmAPIVersion {
+		return fmt.Errorf("KVM's version is %d; allowed: %d", version, kvmAPIVersion)
 	}
 	vm, err := ioctl(kvm.Fd(), kvmCreateVM, 0)
 	if err != nil {

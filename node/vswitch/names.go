@@ -20,8 +20,5 @@ func serviceMAC(vlan int) net.HardwareAddr {
 // serviceDevice is the bridge's end of a VLAN's services.
 func serviceDevice(vlan int) string { return fmt.Sprint("svc", vlan) }
 
-// namespaceName is the network namespace of a VLAN's services.
-func namespaceName(vlan int) string { return fmt.Sprint("cairn-", vlan) }
-
 // innerDevice is the services' end, in their namespace.
 const innerDevice = "svc0"

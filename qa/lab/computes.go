@@ -37,6 +37,10 @@ func (r *rack) bootComputes(ctx context.Context) error {
 	if err := r.writeClouds(login); err != nil {
 		return err
 	}
+	first := r.config.Machines[0].Name
+	if err := r.wait(ctx, waiting{what: "the deployer answers", machines: []string{first}, done: r.tryDeployer}); err != nil {
+		return err
+	}
 	var names []string
 	for _, m := range r.config.Machines[1:] {
 		if err := r.client.power(ctx, m.Name, "on"); err != nil {

@@ -21,6 +21,9 @@ const (
 	remotePassword = "/var/lib/cairn/operator/admin-password" //nolint:gosec // a path, no password
 )
 
+// bootPort is where the deployer serves kernels and images.
+const bootPort = 8080
+
 // asking bounds one attempt to reach something that may not be there yet.
 const asking = 3 * time.Minute
 
@@ -81,6 +84,17 @@ func (r *rack) tryAPI(ctx context.Context) (detail string, ok bool, err error) {
 	}
 	if resp.StatusCode != http.StatusOK {
 		return resp.Status, false, nil
+	}
+	return "", true, nil
+}
+
+// tryDeployer asks whether the controller's deployer serves boot files: DHCP
+// and TFTP are up before it does.
+func (r *rack) tryDeployer(ctx context.Context) (detail string, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, asking)
+	defer cancel()
+	if _, err := (shell{r.dir, r.config.SSH}).run(ctx, fmt.Sprintf("</dev/tcp/%s/%d", controllerAddress, bootPort)); err != nil {
+		return "", false, nil // not yet
 	}
 	return "", true, nil
 }

@@ -41,7 +41,6 @@ func failures() []*regexp.Regexp {
 	return []*regexp.Regexp{
 		regexp.MustCompile(`CAIRN CANNOT GO ON`),
 		regexp.MustCompile(`Kernel panic - not syncing: (.*)`),
-		regexp.MustCompile(`No bootable device`),
 		regexp.MustCompile(`You are in emergency mode`),
 	}
 }

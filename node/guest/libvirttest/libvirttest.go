@@ -5,6 +5,7 @@ package libvirttest
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"fmt"
 	"net"
@@ -47,7 +48,7 @@ func Start(t *testing.T) *Daemon {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("unshare", "--mount", "--net", "--kill-child", "--fork", "--pid", "--mount-proc", "sh", "-c", script, "libvirtd.sh", dir)
+	cmd := exec.CommandContext(context.Background(), "unshare", "--mount", "--net", "--kill-child", "--fork", "--pid", "--mount-proc", "sh", "-c", script, "libvirtd.sh", dir)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -58,7 +59,9 @@ func Start(t *testing.T) *Daemon {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Logf("libvirtd ended: %v", err)
+		}
 		if t.Failed() {
 			t.Logf("libvirtd said:\n%s", said.String())
 		}
@@ -77,7 +80,7 @@ func Start(t *testing.T) *Daemon {
 func (d *Daemon) wait(t *testing.T, ended chan error, said fmt.Stringer) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); ; {
-		if c, err := net.Dial("unix", d.Socket); err == nil {
+		if c, err := new(net.Dialer).DialContext(t.Context(), "unix", d.Socket); err == nil {
 			c.Close()
 			return
 		} else if time.Now().After(deadline) {
@@ -95,7 +98,7 @@ func (d *Daemon) wait(t *testing.T, ended chan error, said fmt.Stringer) {
 // Beside returns a command that runs with the mounts and networks of the
 // daemon.
 func (d *Daemon) Beside(name string, args ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{"--mount", "--net", "--pid", "--target", d.pid, name}, args...)...)
+	return exec.CommandContext(context.Background(), "nsenter", append([]string{"--mount", "--net", "--pid", "--target", d.pid, name}, args...)...)
 }
 
 // Run runs a command beside the daemon; it has to succeed.

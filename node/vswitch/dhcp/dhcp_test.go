@@ -56,7 +56,7 @@ func summary(a *dhcpv4.DHCPv4, err error) string {
 	}
 	mtu := a.Options.Get(dhcpv4.OptionInterfaceMTU)
 	return strings.Join([]string{
-		a.MessageType().String(), a.YourIPAddr.String(), net.IP(a.ServerIdentifier()).String(),
+		a.MessageType().String(), a.YourIPAddr.String(), a.ServerIdentifier().String(),
 		string(rune('0'+mask/10)) + string(rune('0'+mask%10)), strings.Join(routers, ","), strings.Join(dns, ","),
 		a.HostName(), a.DomainName(), a.IPAddressLeaseTime(0).String(), strings.Join(s, ","), net.IP(mtu).String(),
 	}, " ")

@@ -23,7 +23,8 @@ func (s *Spec) arguments(code string) []string {
 		"-accel", fmt.Sprintf("tcg,thread=multi,tb-size=%d", orDefault(s.CacheMiB, 256)),
 		"-cpu", orDefault(s.CPU, DefaultCPU),
 		"-smp", fmt.Sprint(s.CPUs), "-m", fmt.Sprint(s.MemoryMiB),
-		"-rtc", "base=utc", "-boot", "strict=on",
+		"-rtc", "base=utc", // A machine that finds nothing to boot tries again, as a patient one does.
+		"-boot", "strict=on,reboot-timeout=5000",
 		"-chardev", "socket,id=control,fd=3", "-mon", "chardev=control,mode=control",
 		"-chardev", "socket,id=serial,fd=4", "-serial", "chardev:serial",
 		"-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",

@@ -58,7 +58,7 @@ func (l Login) open(ctx context.Context) (*session, error) {
 			return nil, fmt.Errorf("%s in the catalog: %w", service.name, err)
 		}
 	}
-	s.compute.Microversion = "2.67"
+	s.compute.Microversion = "2.37"
 	return s, nil
 }
 
