@@ -14,6 +14,7 @@ type Recipe struct {
 	Remove     []Path   // taken out after the installation
 	Exclude    []string // dpkg path patterns that are never unpacked
 	Include    []string // dpkg path patterns that are kept nevertheless
+	Needs      []Path   // what has to be there in the end
 	Masked     []string // units that may never start
 	Drivers    []Driver // kernel modules of the initramfs
 	NoModules  []Path   // module directories that no server needs
@@ -61,6 +62,7 @@ func System(o Options) Recipe {
 		Remove:     remove,
 		Exclude:    exclude,
 		Include:    include,
+		Needs:      needs,
 		Masked:     masked,
 		Drivers:    drivers,
 		NoModules:  noModules,

@@ -8,6 +8,7 @@ package rootfs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -54,7 +55,7 @@ func Tree(ctx context.Context, dir, debian string, o Options) error {
 		return err
 	}
 	for _, step := range []func(context.Context, string, Options) error{
-		database, modules, units, inventory, trim, factory,
+		database, modules, units, inventory, trim, factory, complete,
 	} {
 		if err := step(ctx, dir, o); err != nil {
 			return err
@@ -162,4 +163,21 @@ func factory(_ context.Context, dir string, _ Options) error {
 		return fmt.Errorf("factory: %w", err)
 	}
 	return nil
+}
+
+// complete sees that trimming took nothing that others need. A link counts as
+// what it points to, inside the tree.
+func complete(_ context.Context, dir string, o Options) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("complete: %w", err)
+	}
+	defer root.Close()
+	var missing []error
+	for _, n := range o.Recipe.Needs {
+		if _, err := root.Stat(strings.TrimPrefix(n.Path, "/")); err != nil {
+			missing = append(missing, fmt.Errorf("the image has no %s (%s): %w", n.Path, n.Why, err))
+		}
+	}
+	return errors.Join(missing...)
 }
