@@ -14,7 +14,7 @@ LDFLAGS       := -s -w
 DEPS := \
   ca-certificates git make kmod zstd xz-utils \
   mmdebstrap debian-archive-keyring erofs-utils cryptsetup-bin \
-  grub-common grub-pc-bin grub-efi-amd64-bin dosfstools mtools xorriso \
+  libfaketime grub-common grub-pc-bin grub-efi-amd64-bin dosfstools mtools xorriso \
   qemu-system-x86 qemu-utils ovmf ipxe ipxe-qemu \
   mariadb-server mariadb-client rabbitmq-server \
   libvirt-daemon libvirt-daemon-driver-lxc libvirt-clients \

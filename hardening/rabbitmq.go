@@ -131,7 +131,9 @@ RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 `
 
 // The unit waits for a broker that is starting, and does nothing for one that
-// is down: that reads the file at its start.
+// is down: that reads the file at its start. systemd does not see a change of
+// the file while the unit runs: the comparison at its end does, and fails it
+// so that it runs again.
 const brokerAccountsUnit = `[Unit]
 Description=Give the broker's accounts to the nodes that are registered
 After=rabbitmq-server.service
@@ -142,8 +144,10 @@ Type=oneshot
 User=rabbitmq
 Group=rabbitmq
 Environment=HOME=/var/lib/rabbitmq LANG=C.UTF-8
+Environment="RABBITMQ_CTL_ERL_ARGS=+sbwt none +sbwtdcpu none +sbwtdio none"
 ExecCondition=/usr/bin/systemctl is-active --quiet rabbitmq-server.service
 ` + takeDefinitions + `ExecStart=/usr/lib/rabbitmq/bin/rabbitmqctl import_definitions ` + brokerOwnDefinitions + `
+ExecStartPost=+/usr/bin/cmp -s ` + BrokerDefinitionsFile + ` ` + brokerOwnDefinitions + `
 Restart=on-failure
 RestartSec=5
 TimeoutStartSec=10min

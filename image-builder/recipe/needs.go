@@ -15,6 +15,8 @@ var needs = []Path{
 	{"/usr/share/factory/var/lib/mysql/mysql/global_priv.frm", "the empty database"},
 	{"/usr/lib/rabbitmq/bin/rabbitmq-server", "controller"},
 	{"/usr/lib/rabbitmq/bin/rabbitmqctl", "accounts of nodes"},
+	{"/usr/bin/install", "copies the list of these accounts"},
+	{"/usr/bin/cmp", "tells whether it changed meanwhile"},
 	{"/usr/sbin/libvirtd", "compute"},
 	{"/usr/lib/libvirt/libvirt_lxc", "containers"},
 	{"/usr/bin/qemu-system-x86_64", "virtual machines"},
