@@ -35,9 +35,14 @@ func Audit(ctx context.Context, t *Target, ids ...string) []Result {
 	return results
 }
 
+// AuditFile is where the audit of every boot and day leaves its results, in
+// JSON, for whoever may log in.
+const AuditFile = "/run/cairn-audit.json"
+
 // AuditCommand is "cairn audit": it compares the machine that it runs on with
 // what that should be. It changes nothing, and needs root to see everything.
 type AuditCommand struct {
+	Last    bool     `help:"Show what the audit of this boot or day found; needs no root."`
 	JSON    bool     `help:"Print every finding as JSON."`
 	All     bool     `help:"Print good findings too."`
 	List    bool     `help:"Print the controls of this machine with reason and source, and check nothing."`
@@ -48,6 +53,9 @@ type AuditCommand struct {
 
 // Run returns an error if a check failed.
 func (c *AuditCommand) Run(ctx context.Context, log *slog.Logger) error {
+	if c.Last {
+		return c.last()
+	}
 	data, err := os.ReadFile(c.Config)
 	if err != nil {
 		return fmt.Errorf("audit: this does not look like a node of a cluster: %w", err)
@@ -59,7 +67,25 @@ func (c *AuditCommand) Run(ctx context.Context, log *slog.Logger) error {
 	if c.List {
 		return printControls(os.Stdout, &t.Node)
 	}
-	results := Audit(ctx, t, c.Control...)
+	return c.show(Audit(ctx, t, c.Control...))
+}
+
+// last shows the results of the audit that the machine made by itself.
+func (c *AuditCommand) last() error {
+	data, err := os.ReadFile(AuditFile)
+	if err != nil {
+		return fmt.Errorf("audit: this machine has not audited itself since it started: %w", err)
+	}
+	var results []Result
+	if err := json.Unmarshal(data, &results); err != nil {
+		return fmt.Errorf("audit: %s is not finished: %w", AuditFile, err)
+	}
+	return c.show(results)
+}
+
+// show prints results; it returns an error if a check failed.
+func (c *AuditCommand) show(results []Result) error {
+	var err error
 	if c.JSON {
 		encoder := json.NewEncoder(os.Stdout)
 		encoder.SetIndent("", "  ")

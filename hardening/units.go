@@ -191,13 +191,16 @@ StandardOutput=tty
 TTYPath=/dev/console
 `
 
+// The first audit waits for what it asks: a broker that is starting is not one
+// that is set up wrongly.
 const auditUnit = `[Unit]
 Description=Compare this machine with what it should be
+After=multi-user.target mariadb.service rabbitmq-server.service
 
 [Service]
 Type=oneshot
 ExecStart=` + Binary + ` audit --json
-StandardOutput=truncate:/run/cairn-audit.json
+StandardOutput=truncate:` + AuditFile + `
 SuccessExitStatus=1
 Nice=10
 NoNewPrivileges=yes
@@ -211,7 +214,6 @@ const auditTimer = `[Unit]
 Description=Compare this machine with what it should be, every day
 
 [Timer]
-OnBootSec=30min
+OnBootSec=1min
 OnUnitActiveSec=1d
-RandomizedDelaySec=30min
 `

@@ -119,7 +119,9 @@ func (l *link) connected(conn *amqp.Connection, user string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conn, l.user, l.err = conn, user, nil
-	close(l.ready)
+	if !l.ended { // Close has closed ready, and conn is being closed
+		close(l.ready)
+	}
 }
 
 func (l *link) failed(err error) {

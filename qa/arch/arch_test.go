@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -52,7 +53,13 @@ func report(t *testing.T, lines []string) {
 func TestPackages(t *testing.T) {
 	all := list(t)
 	if !slices.ContainsFunc(all, func(p Package) bool { return p.ImportPath == Module+"/qa/arch" }) {
-		t.Fatalf("go list shows %d packages and not this one: it looked in the wrong place", len(all))
+		var ours []string
+		for _, p := range all {
+			if strings.HasPrefix(p.ImportPath, Module) || p.Dir == "" {
+				ours = append(ours, p.ImportPath+" in "+p.Dir)
+			}
+		}
+		t.Fatalf("go list shows %d packages and not this one; of ours:\n%s", len(all), strings.Join(ours, "\n"))
 	}
 	t.Run("imports", func(t *testing.T) { report(t, CheckImports(Rules, all)) })
 	t.Run("comments", func(t *testing.T) { report(t, CheckDocs(all)) })

@@ -145,6 +145,9 @@ func (r *rack) tryCloud(ctx context.Context, guest string) error {
 			return err
 		}
 	}
+	if err := r.step(audits, func() error { return r.audited(ctx, names) }); err != nil {
+		return err
+	}
 	// From now on the cloud rack is where most of the servers are.
 	admin := login.Project
 	login.Project = trial.ProjectOne

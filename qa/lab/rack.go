@@ -30,7 +30,7 @@ type rack struct {
 // step does a part of the way and notes how long it took.
 func (r *rack) step(name string, do func() error) error {
 	start := time.Now()
-	r.view.say("%s", name)
+	r.view.announce(name)
 	err := do()
 	r.steps = append(r.steps, step{name, time.Since(start), time.Since(r.began)})
 	if err != nil {

@@ -17,9 +17,9 @@ type step struct {
 // each machine, counted from its power-on.
 func timetable(steps []step, s *Status) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%-44s %9s %9s\n", "step", "took", "done at")
+	fmt.Fprintf(&b, "\n%-60s %9s %9s\n", "step", "took", "done at")
 	for _, st := range steps {
-		fmt.Fprintf(&b, "%-44s %9s %9s\n", st.name, clock(st.took), clock(st.since))
+		fmt.Fprintf(&b, "%-60s %9s %9s\n", st.name, clock(st.took), clock(st.since))
 	}
 	if s == nil {
 		return b.String()
@@ -30,15 +30,15 @@ func timetable(steps []step, s *Status) string {
 		if len(m.Phases) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "\n%-44s %9s %9s\n", m.Name, "took", "began at")
+		fmt.Fprintf(&b, "\n%-60s %9s %9s\n", m.Name, "took", "began at")
 		for i, p := range m.Phases {
 			took := "-"
 			if i+1 < len(m.Phases) {
 				took = clock(m.Phases[i+1].Began.Sub(p.Began))
 			}
-			fmt.Fprintf(&b, "  %-42s %9s %9s\n", p.Name, took, clock(p.Began.Sub(m.Phases[0].Began)))
+			fmt.Fprintf(&b, "  %-58s %9s %9s\n", p.Name, took, clock(p.Began.Sub(m.Phases[0].Began)))
 		}
-		fmt.Fprintf(&b, "  %-42s %9s\n", fmt.Sprintf("processor time, %d MiB resident", m.Resident>>20), clock(m.CPU))
+		fmt.Fprintf(&b, "  %-58s %9s\n", fmt.Sprintf("processor time, %d MiB resident", m.Resident>>20), clock(m.CPU))
 	}
 	fmt.Fprintf(&b, "\nmemory of all machines: %d MiB\n", resident>>20)
 	return b.String()

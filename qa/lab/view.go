@@ -17,6 +17,7 @@ type view struct {
 	began    time.Time
 	now      func() time.Time
 
+	step  string            // under way
 	drawn int               // lines on the terminal to draw over
 	said  map[string]string // what a plain view said last, by machine
 }
@@ -38,6 +39,15 @@ func (v *view) say(format string, args ...any) {
 	v.clear()
 	fmt.Fprintf(v.out, "%6s  %s\n", v.clock(), fmt.Sprintf(format, args...))
 }
+
+// announce says that a step begins.
+func (v *view) announce(step string) {
+	v.step = step
+	v.say("%s", step)
+}
+
+// announced tells whether the step under way says what is waited for.
+func (v *view) announced(what string) bool { return v.step == what }
 
 // clear takes what is drawn off the terminal.
 func (v *view) clear() {
@@ -66,9 +76,10 @@ func (v *view) show(s *Status, w waiting, detail string) {
 		}
 	}
 	if !v.terminal {
-		if v.said[""] != w.what+detail {
-			v.said[""] = w.what + detail
-			v.say("until %s %s", w.what, detail)
+		// What is waited for is a step that was announced, or has a name here.
+		if text := strings.TrimSpace("until " + w.what + " " + detail); v.said[""] != text && (detail != "" || !v.announced(w.what)) {
+			v.said[""] = text
+			v.say("%s", text)
 		}
 		return
 	}

@@ -34,7 +34,7 @@ func TestPlainViewSaysEachThingOnce(t *testing.T) {
 	for range 3 {
 		v.show(s, waiting{what: "the API answers"}, "")
 	}
-	if d := cmp.Diff("  1:07  controller: write\n  1:07  until the API answers \n", out.String()); d != "" {
+	if d := cmp.Diff("  1:07  controller: write\n  1:07  until the API answers\n", out.String()); d != "" {
 		t.Error(d)
 	}
 }
@@ -58,13 +58,13 @@ func TestTimetable(t *testing.T) {
 	}}}
 	got := timetable([]step{{"prepare", time.Second, time.Second}}, s)
 	want := `
-step                                              took   done at
-prepare                                           0:01      0:01
+step                                                              took   done at
+prepare                                                           0:01      0:01
 
-controller                                        took  began at
-  power on                                        0:30      0:00
-  write                                              -      0:30
-  processor time, 3072 MiB resident               2:00
+controller                                                        took  began at
+  power on                                                        0:30      0:00
+  write                                                              -      0:30
+  processor time, 3072 MiB resident                               2:00
 
 memory of all machines: 3072 MiB
 `
