@@ -80,11 +80,18 @@ func checkGuests(_ context.Context, t *Target) []Finding {
 			continue // the process has ended
 		}
 		fields := procStatus(string(data))
-		if strings.HasPrefix(fields["Name"], "qemu-system") {
+		if strings.HasPrefix(fields["Name"], "qemu-system") && !asked(filepath.Dir(file)) {
 			findings = append(findings, checkGuest(fields))
 		}
 	}
 	return findings
+}
+
+// asked tells whether a process runs no guest: libvirt starts QEMU with the
+// machine "none" to ask what it can do.
+func asked(proc string) bool {
+	args, err := os.ReadFile(filepath.Join(proc, "cmdline"))
+	return err == nil && strings.Contains(string(args), "\x00none,")
 }
 
 func checkGuest(fields map[string]string) Finding {

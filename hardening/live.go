@@ -11,9 +11,13 @@ import (
 	"time"
 )
 
+// patience is how long a program may take to answer: the broker's needs half a
+// minute of an emulated processor.
+const patience = 5 * time.Minute
+
 // run returns what a program of the machine prints.
 func run(ctx context.Context, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, name, args...).Output()
 	var exit *exec.ExitError

@@ -201,6 +201,7 @@ After=multi-user.target mariadb.service rabbitmq-server.service
 Type=oneshot
 ExecStart=` + Binary + ` audit --json
 StandardOutput=truncate:` + AuditFile + `
+StandardError=journal
 SuccessExitStatus=1
 Nice=10
 NoNewPrivileges=yes
@@ -214,6 +215,6 @@ const auditTimer = `[Unit]
 Description=Compare this machine with what it should be, every day
 
 [Timer]
-OnBootSec=1min
+OnBootSec=3min
 OnUnitActiveSec=1d
 `
