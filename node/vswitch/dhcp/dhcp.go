@@ -31,7 +31,7 @@ type Lookup func(mac string) (spec.Port, bool)
 // Serve answers on conn until ctx ends, and closes conn then. It returns
 // ctx's error.
 func Serve(ctx context.Context, conn net.PacketConn, find Lookup, log *slog.Logger) error {
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	buf := make([]byte, 1<<16)
 	for {
