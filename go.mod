@@ -2,6 +2,9 @@ module github.com/cairn-cloud/cairn
 
 go 1.26.0
 
+// What is built is no source, and changes while tests run.
+ignore ./out
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/anatol/devmapper.go v0.0.0-20230829043248-59ac2b9706ba
