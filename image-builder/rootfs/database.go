@@ -36,7 +36,8 @@ func databaseOptions() string {
 //
 // The system tables carry random identifiers and the time of their making.
 // They become the same in every build when the clock stands still, processes
-// count from one, addresses are not randomised and no NIC lends its MAC.
+// count from one, addresses are not randomised, no NIC lends its MAC, and the
+// host has no name to put into the accounts.
 func database(ctx context.Context, dir string, _ Options) error {
 	data := filepath.Join(dir, "var/lib/mysql")
 	flags, err := filepath.Glob(filepath.Join(data, "debian-*.flag"))
@@ -83,7 +84,8 @@ func installDatabase(ctx context.Context, dir string) error {
 		}
 	}
 	args := []string{
-		"--net", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc=" + filepath.Join(dir, "proc"),
+		"--net", "--uts", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc=" + filepath.Join(dir, "proc"),
+		"sh", "-c", `hostname localhost && exec "$@"`, "sh",
 		"chroot", dir, "env", "LD_PRELOAD=/tmp/database/faketime.so",
 		"FAKETIME=" + time.Unix(Epoch, 0).UTC().Format(time.DateTime), "setarch", "-R",
 	}
