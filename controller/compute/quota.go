@@ -8,6 +8,7 @@ import (
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/quota"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
@@ -56,39 +57,50 @@ func (s *Service) mayRead(c *api.Call) error {
 }
 
 func (s *Service) showQuota(ctx context.Context, c *api.Call) error {
-	if err := s.mayRead(c); err != nil {
-		return err
-	}
-	usage, err := s.quotas.Usage(ctx, s.db, c.Param("project"))
+	set, _, err := s.readQuota(ctx, c)
 	if err != nil {
 		return err
 	}
-	limits := map[string]int64{}
-	for name, u := range usage {
-		limits[name] = u.Limit
-	}
-	return c.JSON(http.StatusOK, map[string]any{"quota_set": s.quotaSet(c, c.Param("project"), limits)})
+	return c.JSON(http.StatusOK, map[string]any{"quota_set": set})
 }
 
 func (s *Service) detailQuota(ctx context.Context, c *api.Call) error {
-	if err := s.mayRead(c); err != nil {
-		return err
-	}
-	usage, err := s.quotas.Usage(ctx, s.db, c.Param("project"))
+	set, usage, err := s.readQuota(ctx, c)
 	if err != nil {
 		return err
 	}
-	limits := map[string]int64{}
-	for name, u := range usage {
-		limits[name] = u.Limit
-	}
-	set := s.quotaSet(c, c.Param("project"), limits)
 	for name, u := range usage {
 		if _, ok := set[name]; ok {
 			set[name] = map[string]int64{"limit": u.Limit, "in_use": u.InUse, "reserved": 0}
 		}
 	}
 	return c.JSON(http.StatusOK, map[string]any{"quota_set": set})
+}
+
+// readQuota is the limits of the project in the path, as Nova shows them, and
+// what is used of each.
+func (s *Service) readQuota(ctx context.Context, c *api.Call) (map[string]any, map[string]quota.Usage, error) {
+	if err := s.mayRead(c); err != nil {
+		return nil, nil, err
+	}
+	limits, usage, err := s.limitsOf(ctx, c.Param("project"))
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.quotaSet(c, c.Param("project"), limits), usage, nil
+}
+
+// limitsOf is a project's limits, and with what is used of each.
+func (s *Service) limitsOf(ctx context.Context, project string) (map[string]int64, map[string]quota.Usage, error) {
+	usage, err := s.quotas.Usage(ctx, s.db, project)
+	if err != nil {
+		return nil, nil, err
+	}
+	limits := map[string]int64{}
+	for name, u := range usage {
+		limits[name] = u.Limit
+	}
+	return limits, usage, nil
 }
 
 func (s *Service) updateQuota(ctx context.Context, c *api.Call) error {
@@ -116,13 +128,9 @@ func (s *Service) updateQuota(ctx context.Context, c *api.Call) error {
 	if err != nil {
 		return err
 	}
-	usage, err := s.quotas.Usage(ctx, s.db, c.Param("project"))
+	limits, _, err := s.limitsOf(ctx, c.Param("project"))
 	if err != nil {
 		return err
-	}
-	limits := map[string]int64{}
-	for name, u := range usage {
-		limits[name] = u.Limit
 	}
 	return c.JSON(http.StatusOK, map[string]any{"quota_set": s.quotaSet(c, "", limits)})
 }
