@@ -14,8 +14,8 @@ import (
 func Render(ctx context.Context, root string, node spec.Node, log *slog.Logger) error {
 	target := &hardening.Target{Root: root, Log: log, Node: hardening.Node{
 		ID: node.ID, Name: node.Name, Cluster: node.Cluster, Version: node.Version,
-		Management: hardening.Interface(node.Management),
-		External:   hardening.Interface(node.External),
+		Management: card(node.Management),
+		External:   card(node.External),
 		TenantMAC:  node.Tenant.MAC,
 		Controller: node.Controller,
 		APINames:   node.APINames,
@@ -33,4 +33,9 @@ func Render(ctx context.Context, root string, node spec.Node, log *slog.Logger) 
 		target.Node.VLANFrom, target.Node.VLANTo = rack.Tenant.VLANFrom, rack.Tenant.VLANTo
 	}
 	return hardening.Apply(ctx, target)
+}
+
+// card is the interface as the controls know it.
+func card(i spec.Interface) hardening.Interface {
+	return hardening.Interface{MAC: i.MAC, Address: i.Address, Gateway: i.Gateway, DHCP: i.DHCP}
 }

@@ -10,7 +10,14 @@ import "github.com/cairn-cloud/cairn/node/spec"
 //	POST /v1/machines/{machine}/inventory   Inventory    -> Answer
 //	GET  /v1/machines/{machine}/plan                     -> Answer (asked again while Wait is set)
 //	POST /v1/machines/{machine}/progress    Progress     -> 204
+//	POST /v1/machines/{machine}/fabric      FabricReport -> 204 (while the answer has an order)
+//	POST /v1/machines/{machine}/have        Have         -> Swarm (chunks that others have; peers)
 //	POST /v1/machines/{machine}/enrol       EnrolRequest -> Enrolment (uses the ticket up)
+//
+// A node with an encrypted data partition and no TPM asks with a certificate
+// that is good for this alone:
+//
+//	POST /v1/nodes/{id}/unlock              UnlockRequest -> Unlock
 //
 // The files of the release are under http://<deployer>:8080/image/, with
 // ranges; they are signed and need no TLS.
@@ -43,6 +50,80 @@ type Answer struct {
 	Plan    *Plan  `json:"plan,omitempty"`
 	Wait    string `json:"wait,omitempty"`    // why there is none yet; ask again in some seconds
 	Refused string `json:"refused,omitempty"` // why there will be none, and the remedy
+	// Fabric is what to do while waiting: probe the switches.
+	Fabric *FabricOrder `json:"fabric,omitempty"`
+}
+
+// A FabricOrder asks a machine to take part in a round of the fabric check.
+// Everybody in it sends probes on each of its trunk's VLANs and untagged, and
+// reports whose it heard.
+type FabricOrder struct {
+	Round   int          `json:"round"`   // from 1; a machine takes part in a round once
+	Trunk   string       `json:"trunk"`   // MAC of the card that carries the tagged networks
+	VLANs   []int        `json:"vlans"`   // those of the tenant range
+	MTU     int          `json:"mtu"`     // bytes of payload that must pass
+	Seconds int          `json:"seconds"` // how long to send and listen
+	Peers   []FabricPeer `json:"peers"`   // who else takes part, the deployer included
+}
+
+// A FabricPeer is one who takes part, by the MAC of its trunk.
+type FabricPeer struct {
+	Machine string `json:"machine"`
+	Name    string `json:"name"`
+	MAC     string `json:"mac"`
+	Place   string `json:"place,omitempty"` // switch and port, from LLDP
+}
+
+// A FabricReport is what one machine heard in one round.
+type FabricReport struct {
+	Round int           `json:"round"`
+	Heard []FabricHeard `json:"heard"`
+	// Offers are addresses of DHCP servers that answered a DISCOVER on the
+	// management network, and Duplicates the MACs that answered an ARP probe
+	// (RFC 5227) for the machine's own address.
+	Offers     []string `json:"offers,omitempty"`
+	Duplicates []string `json:"duplicates,omitempty"`
+	Clock      string   `json:"clock,omitempty"`      // RFC 3339 with nanoseconds, when the report was sent
+	SpeedMbps  int      `json:"speed_mbps,omitempty"` // of the trunk
+}
+
+// FabricHeard says that probes of a peer came in on a VLAN (0: untagged) and
+// how large the largest was, in bytes of payload.
+type FabricHeard struct {
+	MAC  string `json:"mac"`
+	VLAN int    `json:"vlan"`
+	Size int    `json:"size"`
+}
+
+// Have says which chunks of root.img a machine holds and serves to peers
+// under http://<its address>:<port>/image/root.img, with ranges.
+type Have struct {
+	Port  int    `json:"port"`
+	Bits  string `json:"bits"`  // hex of a bitmap, chunk 0 in the lowest bit of the first byte
+	Sent  int64  `json:"sent"`  // bytes given to peers so far
+	Taken int64  `json:"taken"` // bytes taken from peers so far
+}
+
+// A Swarm is who else has chunks.
+type Swarm struct {
+	Peers []SwarmPeer `json:"peers"`
+	First int         `json:"first"` // chunk to begin with, so that not all fetch the same
+}
+
+// A SwarmPeer is a machine that serves chunks.
+type SwarmPeer struct {
+	URL  string `json:"url"` // of root.img
+	Bits string `json:"bits"`
+}
+
+// An UnlockRequest asks for the key of a node's data partition.
+type UnlockRequest struct {
+	LUKS string `json:"luks"` // UUID of the LUKS header
+}
+
+// An Unlock has the key. It is never logged.
+type Unlock struct {
+	Key string `json:"key"` // base64, 32 bytes
 }
 
 // Progress of an installation, as shown to people. Reports are sent when the

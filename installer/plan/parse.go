@@ -100,6 +100,8 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 		d.mapping(n, v, path)
 	case reflect.Slice:
 		d.list(n, v, path)
+	case reflect.Map:
+		d.words(n, v, path)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.decode(n, v.Elem(), path)
@@ -161,6 +163,28 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
 		d.decode(item, v.Index(i), fmt.Sprintf("%s[%d]", path, i))
+	}
+}
+
+// words decodes a mapping of names to single values.
+func (d *decoder) words(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.MappingNode {
+		d.fault(n, path, "a mapping of names to values")
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		at := join(path, key.Value)
+		d.lines[at] = key.Line
+		switch {
+		case value.Kind != yaml.ScalarNode:
+			d.fault(value, at, "a single value")
+		case v.MapIndex(reflect.ValueOf(key.Value)).IsValid():
+			d.fault(key, at, "once")
+		default:
+			v.SetMapIndex(reflect.ValueOf(key.Value), reflect.ValueOf(value.Value))
+		}
 	}
 }
 

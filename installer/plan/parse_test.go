@@ -25,9 +25,9 @@ func TestParseRackDefaults(t *testing.T) {
 func TestParseRackNamesWhatIsWrong(t *testing.T) {
 	for _, c := range []struct{ raw, want string }{
 		{"name: [a]\n", `rack.yaml line 1: name is a list; allowed: a single value`},
-		{"- a\n", `rack.yaml line 1: the document is a list; allowed: a mapping with any of name, management, tenant, external, ssh_keys, api_names, approve, rules`},
+		{"- a\n", `rack.yaml line 1: the document is a list; allowed: a mapping with any of name, management, tenant, external, ssh_keys, api_names, approve, fabric, fleet, rules, machines`},
 		{"name: a\nname: b\n", `rack.yaml line 2: name is "name"; allowed: once`},
-		{"\nrole: x\n", `rack.yaml line 2: role is unknown; allowed: name, management, tenant, external, ssh_keys, api_names, approve, rules`},
+		{"\nrole: x\n", `rack.yaml line 2: role is unknown; allowed: name, management, tenant, external, ssh_keys, api_names, approve, fabric, fleet, rules, machines`},
 		{"management:\n  network: 10.0.0.0/33\n", `rack.yaml line 2: management.network is "10.0.0.0/33"; allowed: a network like 10.20.0.0/24`},
 		{"management:\n  controller: ten\n", `rack.yaml line 2: management.controller is "ten"; allowed: an address like 10.20.0.11`},
 		{"management:\n  controller: 10.20.0.150\n", `rack.yaml line 2: management.controller is "10.20.0.150"; allowed: an address outside the range 10.20.0.100 to 10.20.0.199, which is given to other machines`},

@@ -17,6 +17,27 @@ type Plan struct {
 	Management string      `json:"management_mac"`
 	Tenant     string      `json:"tenant_mac,omitempty"`
 	External   string      `json:"external_mac,omitempty"`
+
+	Mirror  *Disk      `json:"mirror,omitempty"` // second disk of a RAID 1, partitioned as Disk
+	Data    []DataDisk `json:"data,omitempty"`
+	Encrypt string     `json:"encrypt,omitempty"` // tpm or deployer; empty: the data partition is plain
+	Bond    *Bond      `json:"bond,omitempty"`    // Management is then the MAC of its first member
+	VLAN    int        `json:"vlan,omitempty"`    // of management; 0: untagged
+	MTU     int        `json:"mtu,omitempty"`     // of management; 0: 1500
+	Warn    []string   `json:"warn,omitempty"`    // what a person should know, and does not stop it
+}
+
+// A DataDisk is a further disk, whole, for a role's data.
+type DataDisk struct {
+	Disk  Disk     `json:"disk"`
+	Use   string   `json:"use"`
+	Wipes []string `json:"wipes,omitempty"`
+}
+
+// A Bond joins cards.
+type Bond struct {
+	Mode    string   `json:"mode"`    // active-backup or 802.3ad
+	Members []string `json:"members"` // MACs
 }
 
 // A Partition of the target disk. Start and Size are bytes, multiples of 1 MiB.

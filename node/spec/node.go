@@ -52,6 +52,9 @@ type Node struct {
 	APINames []string `json:"api_names,omitempty"`
 
 	SSHKeys []string `json:"ssh_keys,omitempty"` // authorized_keys lines of the operators
+	// Encrypt says who opens the data partition at boot: tpm or deployer;
+	// empty: it is plain.
+	Encrypt string `json:"encrypt,omitempty"`
 	// Rack is what the first controller needs to be the deployer of its rack
 	// (the text of rack.yaml); empty on other nodes.
 	Rack string `json:"rack,omitempty"`
@@ -63,12 +66,22 @@ type Interface struct {
 	Address netip.Prefix `json:"address,omitzero"`
 	Gateway netip.Addr   `json:"gateway,omitzero"`
 	DHCP    bool         `json:"dhcp,omitempty"` // take address and gateway from DHCP instead
+	VLAN    int          `json:"vlan,omitempty"` // tag; 0: untagged
+	MTU     int          `json:"mtu,omitempty"`  // bytes; 0: 1500
+	Bond    *Bond        `json:"bond,omitempty"` // of several NICs; MAC is then that of the first member
+}
+
+// A Bond joins NICs into one interface, named bond0.
+type Bond struct {
+	Mode    string   `json:"mode"`    // active-backup or 802.3ad
+	Members []string `json:"members"` // MACs
 }
 
 // A Trunk is the NIC that carries tagged tenant traffic. The host has no
 // address on it.
 type Trunk struct {
-	MAC string `json:"mac,omitempty"`
+	MAC string `json:"mac,omitempty"` // that of Management, where both share a NIC or bond
+	MTU int    `json:"mtu,omitempty"` // bytes of untagged payload; 0: 1500
 }
 
 // Has tells whether the node has the role.
