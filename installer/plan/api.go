@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/cairn-cloud/cairn/node/spec"
+import (
+	"net/netip"
+
+	"github.com/cairn-cloud/cairn/node/spec"
+)
 
 // What installer and deployer say to each other, in JSON over TLS. The
 // installer pins the cluster's CA by the fingerprint on its kernel line and
@@ -63,7 +67,12 @@ type FabricOrder struct {
 	VLANs   []int        `json:"vlans"`   // those of the tenant range
 	MTU     int          `json:"mtu"`     // bytes of payload that must pass
 	Seconds int          `json:"seconds"` // how long to send and listen
-	Peers   []FabricPeer `json:"peers"`   // who else takes part, the deployer included
+	Peers   []FabricPeer `json:"peers"`   // who else takes part
+
+	// Management is the MAC of the card with Address, of which the machine
+	// asks whether somebody else has it.
+	Management string     `json:"management"`
+	Address    netip.Addr `json:"address,omitzero"`
 }
 
 // A FabricPeer is one who takes part, by the MAC of its trunk.
@@ -78,20 +87,20 @@ type FabricPeer struct {
 type FabricReport struct {
 	Round int           `json:"round"`
 	Heard []FabricHeard `json:"heard"`
-	// Offers are addresses of DHCP servers that answered a DISCOVER on the
-	// management network, and Duplicates the MACs that answered an ARP probe
-	// (RFC 5227) for the machine's own address.
-	Offers     []string `json:"offers,omitempty"`
+	// Duplicates are the MACs that answered an ARP probe (RFC 5227) for the
+	// machine's own address.
 	Duplicates []string `json:"duplicates,omitempty"`
 	Clock      string   `json:"clock,omitempty"`      // RFC 3339 with nanoseconds, when the report was sent
 	SpeedMbps  int      `json:"speed_mbps,omitempty"` // of the trunk
 }
 
-// FabricHeard says that probes of a peer came in on a VLAN (0: untagged) and
-// how large the largest was, in bytes of payload.
+// FabricHeard says that probes of a peer came in and how large the largest
+// was, in bytes of payload. VLAN is the tag that they were sent with and As
+// the one that they came with; 0: none.
 type FabricHeard struct {
 	MAC  string `json:"mac"`
 	VLAN int    `json:"vlan"`
+	As   int    `json:"as"`
 	Size int    `json:"size"`
 }
 

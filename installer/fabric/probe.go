@@ -1,0 +1,151 @@
+package fabric
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/cairn-cloud/cairn/installer/plan"
+)
+
+// Probe takes part in a round: it sends on every VLAN of the order and
+// untagged, listens, and asks whether somebody else has the machine's
+// address. It takes as long as the order says.
+func Probe(ctx context.Context, order plan.FabricOrder, log *slog.Logger) (plan.FabricReport, error) {
+	report := plan.FabricReport{Round: order.Round}
+	card, err := raise(order.Trunk, order.MTU, log)
+	if err != nil {
+		return report, err
+	}
+	report.SpeedMbps = speed(card.Name)
+	s, err := open(card)
+	if err != nil {
+		return report, err
+	}
+	heard := map[plan.FabricHeard]int{}
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(order.Seconds)*time.Second, errOver)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.sweep(ctx, order) })
+	g.Go(func() error { return s.listen(ctx, order.Round, heard) })
+	if order.Address.IsValid() {
+		g.Go(func() error {
+			var err error
+			report.Duplicates, err = Others(ctx, order.Management, order.Address)
+			return err
+		})
+	}
+	err = g.Wait()
+	if errors.Is(err, errOver) {
+		err = nil
+	}
+	report.Heard = list(heard)
+	return report, errors.Join(err, s.close())
+}
+
+// errOver ends a round in good order.
+var errOver = errors.New("the round is over")
+
+// raise sets the card up, with room for frames of that size.
+func raise(mac string, mtu int, log *slog.Logger) (*net.Interface, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("network cards: %w", err)
+	}
+	i := slices.IndexFunc(all, func(c net.Interface) bool { return strings.EqualFold(c.HardwareAddr.String(), mac) })
+	if i < 0 {
+		return nil, fmt.Errorf("the fabric check is for card %s, which is not in this machine", mac)
+	}
+	link, err := netlink.LinkByIndex(all[i].Index)
+	if err != nil {
+		return nil, fmt.Errorf("network card %s: %w", mac, err)
+	}
+	if all[i].MTU < mtu {
+		if err := netlink.LinkSetMTU(link, mtu); err != nil {
+			log.Warn("card does not take the MTU", "card", all[i].Name, "mtu", mtu, "error", err)
+		}
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return nil, fmt.Errorf("network card %s up: %w", mac, err)
+	}
+	return net.InterfaceByIndex(all[i].Index)
+}
+
+// speed is the card's, in Mbit/s, or 0 where it does not say.
+func speed(name string) int {
+	b, err := os.ReadFile("/sys/class/net/" + name + "/speed")
+	if err != nil {
+		return 0
+	}
+	var mbps int
+	if _, err := fmt.Sscan(string(b), &mbps); err != nil || mbps < 0 {
+		return 0
+	}
+	return mbps
+}
+
+// sweep sends a small and a full probe on each VLAN and untagged, again and
+// again until the round is over, at an even pace.
+func (s *socket) sweep(ctx context.Context, order plan.FabricOrder) error {
+	vlans := append([]int{0}, order.VLANs...)
+	pause := time.NewTicker(time.Second / time.Duration(len(vlans)))
+	defer pause.Stop()
+	for i := 0; ; i = (i + 1) % len(vlans) {
+		for _, size := range []int{smallest, order.MTU} {
+			err := s.send(probe{uint32(order.Round), uint16(vlans[i]), uint16(size)})
+			// A card that cannot send a full frame is heard with small ones alone.
+			if err != nil && !errors.Is(err, unix.EMSGSIZE) && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.EAGAIN) {
+				return fmt.Errorf("send a probe on %s: %w", s.card.Name, err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-pause.C:
+		}
+	}
+}
+
+// listen notes the largest probe of the round from everybody, by tag.
+func (s *socket) listen(ctx context.Context, round int, heard map[plan.FabricHeard]int) error {
+	buf := make([]byte, 1<<16)
+	for ctx.Err() == nil {
+		t, err := s.receive(buf)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if err := s.wait(100); err != nil {
+				return err
+			}
+		case errors.Is(err, errNoProbe):
+		case err != nil:
+			return err
+		case int(t.round) == round:
+			key := plan.FabricHeard{MAC: t.from.String(), VLAN: int(t.vlan), As: int(t.tag)}
+			heard[key] = max(heard[key], int(t.size))
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func list(heard map[plan.FabricHeard]int) []plan.FabricHeard {
+	out := make([]plan.FabricHeard, 0, len(heard))
+	for h, size := range heard {
+		h.Size = size
+		out = append(out, h)
+	}
+	slices.SortFunc(out, func(a, b plan.FabricHeard) int {
+		return cmp.Or(cmp.Compare(a.MAC, b.MAC), cmp.Compare(a.VLAN, b.VLAN), cmp.Compare(a.As, b.As))
+	})
+	return out
+}
