@@ -2,7 +2,8 @@
 // inventory, waits for the plan, reports progress and asks for an identity.
 //
 // The deployer is known by its CA, whose fingerprint is on the kernel line,
-// and the machine by its boot ticket. It may import installer/plan.
+// and the machine by its boot ticket. It may import
+// installer/plan and installer/fabric.
 package deployer
 
 import (
@@ -24,6 +25,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cairn-cloud/cairn/installer/fabric"
 	"github.com/cairn-cloud/cairn/installer/plan"
 )
 
@@ -33,8 +35,10 @@ type Options struct {
 	CA      string // sha256:<hex> of the CA certificate's DER
 	Ticket  string // never logged
 	Machine string
-	Say     func(format string, args ...any) // told what is waited for and why
-	Log     *slog.Logger
+	// Probe takes part in a round of the fabric check; default [fabric.Probe].
+	Probe func(context.Context, plan.FabricOrder, *slog.Logger) (plan.FabricReport, error)
+	Say   func(format string, args ...any) // told what is waited for and why
+	Log   *slog.Logger
 }
 
 // A Client speaks to one deployer for one machine.
@@ -52,6 +56,9 @@ func New(o Options) (*Client, error) {
 	}
 	if o.Ticket == "" {
 		return nil, fmt.Errorf("%s is empty; allowed: the boot ticket that the deployer made", plan.ParamTicket)
+	}
+	if o.Probe == nil {
+		o.Probe = fabric.Probe
 	}
 	host := o.Host
 	if _, _, err := net.SplitHostPort(host); err != nil {
@@ -100,8 +107,13 @@ func (c *Client) Plan(ctx context.Context, inv plan.Inventory) (plan.Plan, error
 	if err := c.persist(ctx, http.MethodPost, "/inventory", inv, &a); err != nil {
 		return plan.Plan{}, err
 	}
-	for {
+	for probed := 0; ; {
 		switch {
+		case a.Fabric != nil && a.Fabric.Round != probed:
+			probed = a.Fabric.Round
+			if err := c.fabric(ctx, *a.Fabric); err != nil {
+				return plan.Plan{}, err
+			}
 		case a.Refused != "":
 			return plan.Plan{}, &plan.Refusal{Reason: "the deployer at " + c.o.Host + " refuses this machine", Remedy: strings.TrimSuffix(a.Refused, ".")}
 		case a.Plan != nil:
@@ -116,6 +128,25 @@ func (c *Client) Plan(ctx context.Context, inv plan.Inventory) (plan.Plan, error
 			return plan.Plan{}, err
 		}
 	}
+}
+
+// fabric takes part in a round and reports. A round that was missed is no
+// failure: the deployer asks for another.
+func (c *Client) fabric(ctx context.Context, order plan.FabricOrder) error {
+	c.o.Say("fabric check: round %d, %d VLANs with %d machines", order.Round, len(order.VLANs), len(order.Peers))
+	report, err := c.o.Probe(ctx, order, c.o.Log)
+	if err != nil {
+		c.o.Log.Warn("fabric check", "round", order.Round, "error", err)
+		c.o.Say("fabric check: %v", err)
+		return pause(ctx, time.Second)
+	}
+	report.Clock = time.Now().Format(time.RFC3339Nano)
+	err = c.persist(ctx, http.MethodPost, "/fabric", report, nil)
+	if s := (*StatusError)(nil); errors.As(err, &s) && s.Code == http.StatusConflict {
+		c.o.Log.Warn("fabric check", "round", order.Round, "error", err)
+		return nil
+	}
+	return err
 }
 
 func orUnknown(s string) string {

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -82,6 +84,41 @@ func TestPlanWaitsUntilThereIsOne(t *testing.T) {
 	}
 	if len(said) != 1 || said[0] != "waiting for the deployer: a person has to approve it" {
 		t.Errorf("said %q", said)
+	}
+}
+
+// TestPlanProbesTheFabric takes part in a round that the deployer asks for,
+// once, and goes on when the round is over without it.
+func TestPlanProbesTheFabric(t *testing.T) {
+	var asked []string
+	order := plan.FabricOrder{Round: 4, Trunk: "52:54:00:00:00:01", VLANs: []int{100}}
+	host, ca := served(t, []string{"deployer"}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+filepath.Base(r.URL.Path))
+		a := plan.Answer{Wait: "fabric", Fabric: &order}
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/fabric"):
+			var report plan.FabricReport
+			if err := json.NewDecoder(r.Body).Decode(&report); err != nil || report.Round != 4 || report.SpeedMbps != 10 || report.Clock == "" {
+				t.Errorf("report %+v: %v", report, err)
+			}
+			w.WriteHeader(http.StatusConflict) // it came too late
+			return
+		case len(asked) > 3:
+			a = plan.Answer{Plan: &plan.Plan{HostName: "compute1"}}
+		}
+		if err := json.NewEncoder(w).Encode(a); err != nil {
+			t.Error(err)
+		}
+	}))
+	c := client(t, host, ca.Fingerprint(), t.Logf)
+	c.o.Probe = func(_ context.Context, o plan.FabricOrder, _ *slog.Logger) (plan.FabricReport, error) {
+		return plan.FabricReport{Round: o.Round, SpeedMbps: 10}, nil
+	}
+	if _, err := c.Plan(t.Context(), plan.Inventory{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(asked, ", "), "POST inventory, POST fabric, GET plan, GET plan"; got != want {
+		t.Errorf("asked %s; want %s", got, want)
 	}
 }
 

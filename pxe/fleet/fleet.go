@@ -83,6 +83,7 @@ type Fleet struct {
 	records map[string]*record // by Key; guarded by mu
 	rogue   netip.Addr         // another DHCP server on the wire; guarded by mu
 	rogueAt time.Time          // when it was last heard of; guarded by mu
+	rounds  rounds             // guarded by mu
 }
 
 func bucketMachines() []byte { return []byte("machines") }
@@ -105,7 +106,8 @@ func Open(conf Config) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{conf: conf, tickets: tickets, wake: make(chan struct{}, 1), records: map[string]*record{}}
+	f := &Fleet{conf: conf, tickets: tickets, wake: make(chan struct{}, 1), records: map[string]*record{},
+		rounds: rounds{waiting: map[string]time.Time{}, verdict: map[string]verdict{}}}
 	err = conf.DB.Update(func(tx *bbolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(bucketMachines())
 		if err != nil {

@@ -124,10 +124,11 @@ func (f *Fleet) advance(r *record) (plan.Answer, error) {
 			return plan.Answer{Refused: err.Error()}, m.move(Failed, err.Error(), f.conf.Now)
 		}
 	}
-	m.Checks = f.checks(r)
+	switches, order := f.fabric(r)
+	m.Checks = append(f.checks(r), switches)
 	m.Wait = waitFor(m, f.conf.Rack.Approve)
 	if m.Wait != "" {
-		return plan.Answer{Wait: m.Wait}, nil
+		return plan.Answer{Wait: m.Wait, Fabric: order}, nil
 	}
 	if err := m.move(Checked, "", f.conf.Now); err != nil {
 		return plan.Answer{}, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/pxe/fabric"
 	"github.com/cairn-cloud/cairn/pxe/fleet"
 )
 
@@ -18,6 +19,7 @@ type Installations interface {
 	Inventory(ticket, machine string, inv plan.Inventory) (plan.Answer, error)
 	Plan(ticket, machine string) (plan.Answer, error)
 	Progress(ticket, machine string, p plan.Progress) error
+	Fabric(ticket, machine string, report plan.FabricReport) error
 	Enrol(ticket, machine string, req plan.EnrolRequest) (plan.Enrolment, error)
 }
 
@@ -27,11 +29,12 @@ type Operations interface {
 	Machine(id string) (fleet.Machine, error)
 	Approve(id string) (fleet.Machine, error)
 	Reinstall(id string) (fleet.Machine, error)
+	Matrix() *fabric.Matrix
 }
 
-// maxBody is the size in bytes of the largest request: an inventory of a
-// machine with hundreds of disks.
-const maxBody = 1 << 20
+// maxBody is the size in bytes of the largest request: what a machine heard
+// of a hundred others on as many VLANs.
+const maxBody = 4 << 20
 
 // operators are the common names of client certificates that may operate.
 func operators() []string { return []string{"operator", "controller", "deployer"} }
@@ -50,7 +53,11 @@ func API(in Installations, ops Operations, log *slog.Logger) http.Handler {
 	mux.HandleFunc("POST /v1/machines/{id}/inventory", a.returning(a.inventory))
 	mux.HandleFunc("GET /v1/machines/{id}/plan", a.returning(a.plan))
 	mux.HandleFunc("POST /v1/machines/{id}/progress", a.returning(a.progress))
+	mux.HandleFunc("POST /v1/machines/{id}/fabric", a.returning(a.fabric))
 	mux.HandleFunc("POST /v1/machines/{id}/enrol", a.returning(a.enrol))
+	mux.HandleFunc("GET /v1/fabric", a.returning(a.operator(func(*http.Request) (any, error) {
+		return map[string]any{"fabric": ops.Matrix()}, nil
+	})))
 	mux.HandleFunc("GET /v1/machines", a.returning(a.operator(func(*http.Request) (any, error) {
 		return map[string]any{"machines": ops.Machines()}, nil
 	})))
@@ -145,6 +152,14 @@ func (a api) progress(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return nil, a.in.Progress(ticket(r), r.PathValue("id"), p)
+}
+
+func (a api) fabric(r *http.Request) (any, error) {
+	report, err := body[plan.FabricReport](r)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.in.Fabric(ticket(r), r.PathValue("id"), report)
 }
 
 func (a api) enrol(r *http.Request) (any, error) {

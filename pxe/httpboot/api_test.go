@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/pxe/fabric"
 	"github.com/cairn-cloud/cairn/pxe/fleet"
 )
 
@@ -37,6 +38,12 @@ func (m *machines) Plan(ticket, id string) (plan.Answer, error) {
 func (m *machines) Progress(ticket, id string, p plan.Progress) error {
 	return m.say("progress", ticket, id, p.Phase)
 }
+
+func (m *machines) Fabric(ticket, id string, r plan.FabricReport) error {
+	return m.say("fabric", ticket, id, r.Round)
+}
+
+func (m *machines) Matrix() *fabric.Matrix { m.asked = "matrix"; return &fabric.Matrix{Round: 3} }
 
 func (m *machines) Enrol(ticket, id string, req plan.EnrolRequest) (plan.Enrolment, error) {
 	return plan.Enrolment{CA: "c"}, m.say("enrol", ticket, id, req.CSR)
@@ -77,6 +84,8 @@ func TestAPI(t *testing.T) {
 		{"POST", "/v1/machines/m/inventory", `{"cpus":3}`, 200, "inventory T m 3", `{"wait":"w"}`},
 		{"GET", "/v1/machines/m/plan", "", 200, "plan T m", `{"refused":"r"}`},
 		{"POST", "/v1/machines/m/progress", `{"phase":"write"}`, 204, "progress T m write", ""},
+		{"POST", "/v1/machines/m/fabric", `{"round":2}`, 204, "fabric T m 2", ""},
+		{"GET", "/v1/fabric", "", 200, "matrix", `{"fabric":{"round":3`},
 		{"POST", "/v1/machines/m/enrol", `{"csr":"x"}`, 200, "enrol T m x", `"ca":"c"`},
 		{"GET", "/v1/machines", "", 200, "list", `{"machines":[{"id":"m1"`},
 		{"GET", "/v1/machines/m", "", 200, "show m", `{"id":"m"`},
@@ -103,7 +112,7 @@ func TestWhoMayOperate(t *testing.T) {
 		"compute service": false, "node-1 node": false, "operator node": false, "": false,
 	} {
 		cn, unit, _ := strings.Cut(who, " ")
-		for _, call := range []string{"GET /v1/machines", "GET /v1/machines/m", "POST /v1/machines/m/approve", "POST /v1/machines/m/reinstall"} {
+		for _, call := range []string{"GET /v1/machines", "GET /v1/fabric", "GET /v1/machines/m", "POST /v1/machines/m/approve", "POST /v1/machines/m/reinstall"} {
 			m := &machines{}
 			method, path, _ := strings.Cut(call, " ")
 			w := httptest.NewRecorder()
