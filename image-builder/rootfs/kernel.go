@@ -58,14 +58,17 @@ func UnpackKernel(ctx context.Context, repo *archive.Repository, dir string) (*K
 }
 
 // modules copies the kernel's modules, without those that no server needs,
-// and indexes them.
+// and indexes them. The kernel itself is beside them: a compute node boots it
+// to find out whether its KVM works.
 func modules(ctx context.Context, dir string, o Options) error {
 	to := filepath.Join(dir, "usr/lib/modules", o.Kernel.Release)
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return fmt.Errorf("modules: %w", err)
 	}
-	if _, err := tool.Run(ctx, tool.Cmd{Name: "cp", Args: []string{"-a", o.Kernel.Modules(), to}}); err != nil {
-		return err
+	for _, copied := range [][]string{{o.Kernel.Modules(), to}, {o.Kernel.Image(), filepath.Join(to, "vmlinuz")}} {
+		if _, err := tool.Run(ctx, tool.Cmd{Name: "cp", Args: append([]string{"-a"}, copied...)}); err != nil {
+			return err
+		}
 	}
 	for _, p := range o.Recipe.NoModules {
 		if err := remove(to, filepath.Join("kernel", p.Path)); err != nil {

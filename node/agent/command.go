@@ -13,7 +13,6 @@ import (
 
 	"github.com/cairn-cloud/cairn/node/bus"
 	"github.com/cairn-cloud/cairn/node/disk"
-	"github.com/cairn-cloud/cairn/node/guest"
 	"github.com/cairn-cloud/cairn/node/host"
 	"github.com/cairn-cloud/cairn/node/imagecache"
 	"github.com/cairn-cloud/cairn/node/spec"
@@ -45,13 +44,13 @@ type Command struct {
 	Bridge   string `help:"Bridge of the project networks." default:"br-tenant"`
 	KVM      string `help:"Whether QEMU uses KVM: auto asks a probe." enum:"auto,on,off" default:"auto" name:"kvm"`
 	Plain    bool   `help:"One project network, without tags; for kernels that cannot filter VLANs." hidden:""`
-	ProbeKVM bool   `help:"Run the probe of KVM in this process and do nothing else." hidden:"" name:"probe-kvm"`
+	ProbeKVM string `help:"Find out whether KVM runs this kernel, print the answer and do nothing else." hidden:"" name:"probe-kvm" type:"path"`
 }
 
 // Run is called by kong.
 func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
-	if c.ProbeKVM {
-		return guest.ProbeKVM()
+	if c.ProbeKVM != "" {
+		return answerKVM(ctx, os.Stdout, c.ProbeKVM)
 	}
 	var node spec.Node
 	if err := host.ReadJSON(c.Manifest, &node); err != nil {
@@ -84,8 +83,12 @@ func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	drivers, err := c.drivers(ctx, strings.TrimSpace(string(boot)), log)
+	if err != nil {
+		return err
+	}
 	a, err := New(Needs{
-		Bus: b, Drivers: c.drivers(ctx, log), Network: network, Store: store,
+		Bus: b, Drivers: drivers, Network: network, Store: store,
 		Self: &machine{node: node, guests: filepath.Join(c.State, "guests")}, Log: log,
 	}, Options{
 		StateDir: filepath.Join(c.State, "agent"), Boot: strings.TrimSpace(string(boot)), Bridge: c.Bridge,
@@ -120,30 +123,6 @@ func (c *Command) store(node *spec.Node, log *slog.Logger) (*disk.Store, error) 
 		return nil, err
 	}
 	return disk.New(filepath.Join(c.State, "guests"), cache)
-}
-
-// drivers returns both drivers; one that does not work says so in heartbeats.
-func (c *Command) drivers(ctx context.Context, log *slog.Logger) map[spec.Driver]guest.Driver {
-	kvm, why := c.KVM == "on", "chosen by --kvm="+c.KVM
-	if c.KVM == "auto" {
-		kvm, why = probe(ctx)
-	}
-	log.Info("how QEMU runs guests", "kvm", kvm, "reason", why)
-	return map[spec.Driver]guest.Driver{
-		spec.DriverQEMU: guest.NewQEMU(c.Libvirt, kvm, why),
-		spec.DriverLXC:  guest.NewLXC(c.Libvirt),
-	}
-}
-
-func probe(ctx context.Context) (bool, string) {
-	if _, err := os.Stat("/dev/kvm"); err != nil {
-		return false, "this machine has no /dev/kvm"
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return false, err.Error()
-	}
-	return guest.KVMWorks(ctx, self, "node", "--probe-kvm")
 }
 
 // Modules are the kernel modules that a compute node needs. Those of nftables'
