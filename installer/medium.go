@@ -2,10 +2,8 @@ package installer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cairn-cloud/cairn/installer/disk"
-	"github.com/cairn-cloud/cairn/installer/plan"
 )
 
 // mediumLabel is the ISO 9660 volume name of the installation medium, and
@@ -127,22 +124,4 @@ func wholeDisk(device string) string {
 		return device
 	}
 	return filepath.Join("/dev", filepath.Base(filepath.Dir(real)))
-}
-
-// noRack says where a rack.yaml was looked for.
-func noRack() error {
-	return &plan.Refusal{
-		Reason: fmt.Sprintf("there is no rack.yaml: neither /%s/rack.yaml on the medium, nor a volume labelled %s, nor %s on the kernel line",
-			releaseDir, plan.ConfVolume, plan.ParamRack),
-		Remedy: "Put a rack.yaml at one of these places; the smallest is a line with your SSH key",
-	}
-}
-
-// readRack reads rack.yaml from a directory; empty where there is none.
-func readRack(dir string) ([]byte, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "rack.yaml"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return b, err
 }

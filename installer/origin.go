@@ -2,16 +2,14 @@ package installer
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net/http"
+	"crypto/sha256"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/cairn-cloud/cairn/installer/deployer"
 	"github.com/cairn-cloud/cairn/installer/network"
 	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/installer/rackfile"
 	"github.com/cairn-cloud/cairn/installer/source"
 )
 
@@ -30,14 +28,15 @@ func (m *machine) origin(ctx context.Context, inv plan.Inventory) (origin, error
 		return nil, &plan.Refusal{Reason: err.Error(), Remedy: "Keep the medium in, or name a deployer with " + plan.ParamDeployer + " on the kernel line"}
 	}
 	m.doing = "reading rack.yaml"
-	raw, err := m.rack(ctx, filepath.Join(medium.dir, releaseDir), inv)
+	text, err := m.rack(ctx, filepath.Join(medium.dir, releaseDir), inv)
 	if err != nil {
 		return nil, err
 	}
-	rack, err := plan.ParseRack(raw)
+	raw, rack, err := text.parse(rackfile.Of(inv))
 	if err != nil {
-		return nil, &plan.Refusal{Reason: err.Error(), Remedy: "Correct rack.yaml; the line and what is allowed are above"}
+		return nil, err
 	}
+	m.console.Printf("cairn: rack.yaml is from %s (%d bytes, sha256 %.12x)", text.from, len(text.raw), sha256.Sum256(text.raw))
 	if len(rack.SSHKeys) == 0 {
 		m.console.Printf("cairn: rack.yaml has no ssh_keys: nobody will be able to log in over SSH")
 	}
@@ -87,64 +86,4 @@ func (m *machine) network(ctx context.Context, inv plan.Inventory) error {
 	}
 	m.console.Printf("cairn: %s has address %s", lease.Interface, lease.Address)
 	return nil
-}
-
-// confPatience is how long the second volume may take to appear. The medium
-// is there already, so the buses have been looked through.
-const confPatience = 3 * time.Second
-
-// rack finds the text of rack.yaml: where the kernel line says, on the
-// medium, or on a volume made for it.
-func (m *machine) rack(ctx context.Context, dir string, inv plan.Inventory) ([]byte, error) {
-	if where := m.params.Get(plan.ParamRack); where != "" {
-		return m.namedRack(ctx, where, dir, inv)
-	}
-	raw, err := readRack(dir)
-	if err != nil || raw != nil {
-		return raw, err
-	}
-	conf, err := m.findVolume(ctx, plan.ConfVolume, confPatience)
-	if err != nil {
-		m.log.Info("no second volume", "error", err)
-		return nil, noRack()
-	}
-	if raw, err = readRack(conf.dir); err == nil && raw == nil {
-		err = noRack()
-	}
-	if cerr := conf.close(); cerr != nil && err == nil {
-		err = cerr
-	}
-	return raw, err
-}
-
-// maxRack bounds a rack.yaml from the network, in bytes.
-const maxRack = 1 << 20
-
-// namedRack reads the rack.yaml of the kernel line: a URL, or the name of a
-// file beside the release on the medium.
-func (m *machine) namedRack(ctx context.Context, where, dir string, inv plan.Inventory) ([]byte, error) {
-	if !strings.HasPrefix(where, "http://") && !strings.HasPrefix(where, "https://") {
-		return source.Dir(dir).Whole(ctx, where, maxRack)
-	}
-	if err := m.network(ctx, inv); err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", plan.ParamRack, err)
-	}
-	client := &http.Client{Timeout: time.Minute}
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", plan.ParamRack, err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s answers %s", plan.ParamRack, where, res.Status)
-	}
-	b, err := io.ReadAll(io.LimitReader(res.Body, maxRack))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", plan.ParamRack, err)
-	}
-	return b, nil
 }

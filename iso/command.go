@@ -17,7 +17,7 @@ import (
 // Command is cairn-build iso.
 type Command struct {
 	Out  string `default:"out" type:"path" help:"directory with release/ and keys/"`
-	Rack string `type:"existingfile" help:"rack.yaml to put on the medium, for an unattended installation"`
+	Rack string `type:"existingfile" help:"rack.yaml to seal into the medium, for an unattended installation"`
 	File string `type:"path" help:"the ISO (default: cairn.iso in the directory)"`
 }
 

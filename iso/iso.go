@@ -2,6 +2,7 @@ package iso
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,21 +11,22 @@ import (
 	"github.com/cairn-cloud/cairn/image-builder/bootdisk"
 	"github.com/cairn-cloud/cairn/image-builder/manifest"
 	"github.com/cairn-cloud/cairn/image-builder/tool"
+	"github.com/cairn-cloud/cairn/installer/rackfile"
+	"github.com/cairn-cloud/cairn/iso/seal"
 )
 
-// Where things are on the medium.
-const (
-	Volume     = "CAIRN-ISO"  // label of the ISO 9660 file system
-	ReleaseDir = "cairn"      // files of the release
-	RackFile   = "rack.yaml"  // inside ReleaseDir
-	grubDir    = "/boot/grub" // menu
-)
+// grubDir is where the menu is on the medium.
+const grubDir = "/boot/grub"
 
 // MaxSize of an ISO in bytes: it has to fit on a CD.
 const MaxSize = 700e6
 
-// installLine is what the kernel on the medium is told.
-const installLine = "cairn.mode=install console=tty0 console=ttyS0,115200 quiet"
+// installLine is what the kernel on the medium is told, and askLine what it is
+// told when a person is to be asked even if there is a rack.yaml.
+const (
+	installLine = "cairn.mode=install console=tty0 console=ttyS0,115200 quiet"
+	askLine     = installLine + " cairn.ui=1"
+)
 
 // epoch is the time of every file, in seconds since 1970.
 const epoch = 1754697600
@@ -33,14 +35,14 @@ const epoch = 1754697600
 const hybridBoot = "/usr/lib/grub/i386-pc/boot_hybrid.img"
 
 // early finds the medium, whatever the firmware calls it.
-const early = `search --no-floppy --label ` + Volume + ` --set=root
+const early = `search --no-floppy --label ` + seal.Volume + ` --set=root
 set prefix=($root)` + grubDir + `
 `
 
 // Options of [Build].
 type Options struct {
 	Release string // directory of a release
-	Rack    string // rack.yaml to put on the medium; empty: none
+	Rack    string // rack.yaml to seal into the medium; empty: none
 	Out     string
 	Log     *slog.Logger
 }
@@ -64,6 +66,9 @@ func Build(ctx context.Context, o Options) error {
 		Env: []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch)}}); err != nil {
 		return fmt.Errorf("iso: %w", err)
 	}
+	if err := sealRack(tmp, o.Rack); err != nil {
+		return fmt.Errorf("iso: %w", err)
+	}
 	st, err := os.Stat(tmp)
 	if err != nil {
 		return fmt.Errorf("iso: %w", err)
@@ -78,10 +83,26 @@ func Build(ctx context.Context, o Options) error {
 	return nil
 }
 
+// sealRack puts the rack.yaml of that name into the image, if there is one.
+func sealRack(image, rack string) error {
+	if rack == "" {
+		return nil
+	}
+	text, err := os.ReadFile(rack)
+	if err != nil {
+		return err
+	}
+	m, err := seal.Open(image, true)
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.Seal(text), m.Close())
+}
+
 // collect lays the content out: root/ becomes the file system, the rest is
 // for xorriso.
 func collect(ctx context.Context, stage string, o Options) error {
-	release := filepath.Join(stage, "root", ReleaseDir)
+	release := filepath.Join(stage, "root", seal.ReleaseDir)
 	grub := filepath.Join(stage, "root", grubDir)
 	for _, d := range []string{release, grub} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -95,13 +116,16 @@ func collect(ctx context.Context, stage string, o Options) error {
 			return err
 		}
 	}
-	if o.Rack != "" {
-		if err := place(o.Rack, filepath.Join(release, RackFile)); err != nil {
-			return err
-		}
+	area, err := rackfile.Seal(nil)
+	if err != nil {
+		return err
 	}
-	menu := bootdisk.Menu("/"+ReleaseDir, 3,
+	if err := os.WriteFile(filepath.Join(release, rackfile.AreaName), area, 0o644); err != nil {
+		return err
+	}
+	menu := bootdisk.Menu("/"+seal.ReleaseDir, 3,
 		bootdisk.Entry{Title: "Install Cairn", Line: installLine},
+		bootdisk.Entry{Title: "Install Cairn, asking at every step", Line: askLine},
 		bootdisk.Entry{Title: "Start the installed system", Line: bootdisk.KernelLine})
 	if err := os.WriteFile(filepath.Join(grub, "grub.cfg"), []byte(menu), 0o644); err != nil {
 		return err
@@ -126,7 +150,7 @@ func collect(ctx context.Context, stage string, o Options) error {
 func xorriso(stage, out string) []string {
 	efi := filepath.Join(stage, "efi.img")
 	return []string{
-		"-as", "mkisofs", "-quiet", "-o", out, "-V", Volume, "-iso-level", "3", "-r", "-J", "-joliet-long",
+		"-as", "mkisofs", "-quiet", "-o", out, "-V", seal.Volume, "-iso-level", "3", "-r", "-J", "-joliet-long",
 		"--modification-date=2025080900000000", "--set_all_file_dates", "2025080900000000",
 		"-c", "/boot/boot.cat",
 		"-b", grubDir + "/eltorito.img", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", "--grub2-boot-info",

@@ -13,14 +13,18 @@ import (
 
 	imagebuilder "github.com/cairn-cloud/cairn/image-builder"
 	"github.com/cairn-cloud/cairn/iso"
+	"github.com/cairn-cloud/cairn/iso/seal"
 	"github.com/cairn-cloud/cairn/qa/cloud"
 )
 
 type commands struct {
 	Image imagebuilder.Command      `cmd:"" help:"Build the system image: out/release."`
 	Guest imagebuilder.GuestCommand `cmd:"" help:"Build the guest images for trying a cloud: out/guest."`
-	ISO   iso.Command               `cmd:"" name:"iso" help:"Build the installation medium from the release: out/cairn.iso."`
-	Cloud cloud.Command             `cmd:"" help:"Run the controller on this host, with simulated nodes."`
+	ISO   struct {
+		Build iso.Command `cmd:"" default:"withargs" help:"Build the installation medium from the release: out/cairn.iso."`
+		seal.Command
+	} `cmd:"" name:"iso" help:"Build the installation medium, or seal a rack.yaml into it."`
+	Cloud cloud.Command `cmd:"" help:"Run the controller on this host, with simulated nodes."`
 }
 
 func main() {

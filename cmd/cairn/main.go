@@ -14,6 +14,7 @@ import (
 	"github.com/cairn-cloud/cairn/controller"
 	"github.com/cairn-cloud/cairn/hardening"
 	"github.com/cairn-cloud/cairn/installer"
+	"github.com/cairn-cloud/cairn/iso/seal"
 	"github.com/cairn-cloud/cairn/node/agent"
 	"github.com/cairn-cloud/cairn/node/simnode"
 	"github.com/cairn-cloud/cairn/pxe"
@@ -30,6 +31,7 @@ type roles struct {
 		lab.Command `embed:""`
 		Check       installer.RackCommand `cmd:"" help:"Say what is wrong with a rack.yaml, or print it with its defaults."`
 	} `cmd:"" help:"Check a rack.yaml, or rehearse a rack in virtual machines."`
+	ISO     seal.Command    `cmd:"" name:"iso" help:"Seal a rack.yaml into an installation medium."`
 	Simnode simnode.Command `cmd:"" hidden:"" help:"Pretend to be hosts."`
 }
 

@@ -64,7 +64,7 @@ var Rules = []Rule{
 	{Of: "installer/...", May: []string{"installer/...", "node/host", "node/spec", "hardening", "hardening/pki", "image-builder/manifest"}, Why: "the installer runs before there is a controller and must not need one"},
 	{Of: "pxe/...", May: []string{"pxe/...", "image-builder/manifest", "hardening", "hardening/pki", "installer/plan", "node/spec"}, Why: "a deployer runs on a laptop as well as on a controller; it knows the installer's contract only"},
 	{Of: "image-builder/...", May: []string{"image-builder/...", "hardening", "node/host"}, Why: "runs on the build host only"},
-	{Of: "iso/...", May: []string{"iso/...", "image-builder/manifest", "image-builder/bootdisk", "image-builder/tool", "hardening", "node/host"}, Why: "packs what a release directory holds, whoever made it; GRUB's pieces are made in one place"},
+	{Of: "iso/...", May: []string{"iso/...", "installer/plan", "installer/rackfile", "image-builder/manifest", "image-builder/bootdisk", "image-builder/tool", "hardening", "node/host"}, Why: "packs what a release directory holds, whoever made it; GRUB's pieces are made in one place"},
 
 	{Of: "qa/cloud/...", May: []string{Family, "hardening/private", "hardening/pki", "node/spec"}, Why: "sets up on one host what hardening sets up on a machine, and tells simulated nodes who they are; the roles themselves run as processes"},
 	{Of: "qa/...", May: []string{Family, "hardening/private"}, Why: "drives the rest as processes and over their APIs, as a stranger would"},
