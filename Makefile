@@ -19,7 +19,8 @@ DEPS := \
   mariadb-server mariadb-client rabbitmq-server \
   libvirt-daemon libvirt-daemon-driver-lxc libvirt-clients \
   nftables iproute2 iputils-ping openssh-client openssh-server tcpdump \
-  python3-openstackclient
+  python3-openstackclient \
+  chromium
 
 .PHONY: help
 help: ## this list

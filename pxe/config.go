@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/node/spec"
@@ -31,6 +32,7 @@ type Config struct {
 	KernelArgs   []string   `json:"kernel_args"` // of the installer; default: both consoles
 	NodeFile     string     `json:"node_file"`   // manifest of this machine, whose name is taken; default spec.NodeFile
 	ListenDHCP   *bool      `json:"dhcp"`        // false: leave DHCP to others
+	PageToken    string     `json:"page_token"`  // file with the token of the live page, made when absent; default: in StateDir
 }
 
 // readConfig reads a deploy.json strictly.
@@ -65,6 +67,9 @@ func (c *Config) rack() (*plan.Rack, error) {
 func (c *Config) complete(rack *plan.Rack) error {
 	if !c.Address.IsValid() {
 		c.Address = rack.Management.Controller
+	}
+	if c.PageToken == "" {
+		c.PageToken = filepath.Join(c.StateDir, "page-token")
 	}
 	if c.Loaders == "" {
 		c.Loaders = "/usr/lib/ipxe"

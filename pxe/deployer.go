@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/cairn-cloud/cairn/pxe/dhcp"
 	"github.com/cairn-cloud/cairn/pxe/fleet"
 	"github.com/cairn-cloud/cairn/pxe/httpboot"
+	"github.com/cairn-cloud/cairn/pxe/page"
 	"github.com/cairn-cloud/cairn/pxe/tftp"
 )
 
@@ -168,8 +170,19 @@ func (d *deployer) serveAPI(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("HTTPS: %w", err)
 	}
+	token, err := page.Token(d.conf.PageToken)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", httpboot.API(d.fleet, d.fleet, d.log))
+	shown := page.Handler(page.Config{Rack: d.fleet, Name: d.rack.Name, Version: d.release.Manifest.Version,
+		CA: d.trust.ca.Fingerprint(), Token: token, Log: d.log})
+	mux.Handle("/", shown)
+	mux.Handle("/v1/view", shown)
+	d.log.Info("page", "url", "https://"+net.JoinHostPort(d.conf.Address.String(), strconv.Itoa(plan.HTTPSPort))+"/", "token_file", d.conf.PageToken)
 	conf := httpboot.TLSConfig(d.trust.cert, d.trust.ca.Certificate())
-	return httpboot.Serve(ctx, l, httpboot.API(d.fleet, d.fleet, d.log), conf, d.log)
+	return httpboot.Serve(ctx, l, mux, conf, d.log)
 }
 
 // A watcher tells the fleet of what DHCP sees.
