@@ -30,7 +30,7 @@ func (r *rack) bundle(ctx context.Context) (file string, err error) {
 	}
 	t := tar.NewWriter(z)
 	b := bundler{t: t}
-	b.add("times.txt", []byte(timetable(r.steps, nil)))
+	b.add("times.txt", []byte(r.run.timetable()))
 	if status, err := r.client.status(ctx); err == nil {
 		raw, err := json.MarshalIndent(status, "", "  ")
 		b.fail(err)

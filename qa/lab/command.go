@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cairn-cloud/cairn/qa/lab/fabric"
@@ -49,8 +50,16 @@ func (c *downCommand) Run(ctx context.Context, _ *slog.Logger) error {
 
 type statusCommand struct{ place }
 
-// Run prints a table of machines and one of switch ports.
+// Run prints a table of the steps to here, one of machines and one of switch
+// ports.
 func (c *statusCommand) Run(ctx context.Context, _ *slog.Logger) error {
+	run, err := loadRun(c.Dir)
+	if err != nil {
+		return err
+	}
+	if len(run.Steps) > 0 {
+		fmt.Println(strings.TrimPrefix(run.steptable(), "\n"))
+	}
 	s, err := newClient(c.Dir).status(ctx)
 	if err != nil {
 		return err
@@ -60,7 +69,7 @@ func (c *statusCommand) Run(ctx context.Context, _ *slog.Logger) error {
 }
 
 func printStatus(w io.Writer, s *Status) {
-	fmt.Fprintf(w, "%-12s %-5s %-18s %8s %9s  %s\n", "machine", "power", "phase", "CPU", "MiB", "last line")
+	fmt.Fprintf(w, "%s\n\n%-12s %-5s %-18s %8s %9s  %s\n", s.Accel, "machine", "power", "phase", "CPU", "MiB", "last line")
 	for _, m := range s.Machines {
 		power := "off"
 		if m.On {

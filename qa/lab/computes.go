@@ -126,8 +126,31 @@ func (r *rack) sshPort(ctx context.Context, name string) (int, error) {
 	return 0, errors.New("no machine " + name + "; there are " + controllerName + ", " + strings.Join(names, ", "))
 }
 
+// chooseForm asks how the computes run guests, and says what that means.
+func (r *rack) chooseForm(ctx context.Context, login trial.Login, wish string, names []string) (trial.Form, error) {
+	var hosts []trial.Hypervisor
+	err := r.wait(ctx, waiting{
+		what: "the cluster says how its hosts run guests", machines: names,
+		done: func(ctx context.Context) (string, bool, error) {
+			list, busy := trial.Hypervisors(ctx, login)
+			if busy != nil {
+				return fmt.Sprintf("(%v)", busy), false, nil
+			}
+			hosts = list
+			return "", true, nil
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	form, why := trial.Choose(hosts, wish)
+	r.run.Guests = fmt.Sprintf("%s: %s", form, why)
+	r.view.say("servers are %s", r.run.Guests)
+	return form, nil
+}
+
 // tryCloud uses the cloud as a stranger would.
-func (r *rack) tryCloud(ctx context.Context, guest string) error {
+func (r *rack) tryCloud(ctx context.Context, guest, wish string) error {
 	login, err := r.login(ctx)
 	if err != nil {
 		return err
@@ -136,16 +159,20 @@ func (r *rack) tryCloud(ctx context.Context, guest string) error {
 	for _, m := range r.config.Machines {
 		names = append(names, m.Name)
 	}
-	t := trial.New(login, guest)
+	form, err := r.chooseForm(ctx, login, wish, names)
+	if err != nil {
+		return err
+	}
+	t := trial.New(login, guest, form)
 	for _, part := range t.Parts() {
-		err := r.step(part.What, func() error {
+		err := r.step(ctx, part.What, func() error {
 			return r.wait(ctx, waiting{what: part.What, machines: names, done: part.Try})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if err := r.step(audits, func() error { return r.audited(ctx, names) }); err != nil {
+	if err := r.step(ctx, audits, func() error { return r.audited(ctx, names) }); err != nil {
 		return err
 	}
 	// From now on the cloud rack is where most of the servers are.

@@ -38,6 +38,7 @@ type Config struct {
 	SSH      int       `json:"ssh"`  // and to the controller's SSH
 	Machines []Machine `json:"machines"`
 	Capture  bool      `json:"capture,omitempty"` // on every port, from the start
+	Accel    Accel     `json:"accel"`
 }
 
 // A Machine is one machine of a rack.

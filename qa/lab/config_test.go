@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
@@ -101,7 +100,7 @@ func TestBundle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rack{dir: dir, config: &Config{SSH: port}, client: newClient(dir), log: slog.New(slog.DiscardHandler), steps: []step{{"prepare", time.Second, time.Second}}}
+	r := &rack{dir: dir, config: &Config{SSH: port}, client: newClient(dir), log: slog.New(slog.DiscardHandler), run: &Run{Steps: []Step{{Name: "prepare", Took: 1, DoneAt: 1}}}}
 	file, err := r.bundle(t.Context())
 	if err != nil {
 		t.Fatal(err)

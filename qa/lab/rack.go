@@ -24,19 +24,40 @@ type rack struct {
 	stall  time.Duration
 
 	began time.Time
-	steps []step
+	run   *Run
 }
 
-// step does a part of the way and notes how long it took.
-func (r *rack) step(name string, do func() error) error {
-	start := time.Now()
+// step does a part of the way and notes what it took.
+func (r *rack) step(ctx context.Context, name string, do func() error) error {
+	start, before := time.Now(), r.look(ctx)
 	r.view.announce(name)
 	err := do()
-	r.steps = append(r.steps, step{name, time.Since(start), time.Since(r.began)})
+	after := r.look(ctx)
+	if before == nil { // the step began the rack
+		before = &Status{}
+	}
+	r.run.Steps = append(r.run.Steps, Step{name, seconds(time.Since(start)), seconds(time.Since(r.began)), burnt(before, after)})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return nil
+	return r.keep(ctx)
+}
+
+// look is the status of the rack, or nil when it does not answer.
+func (r *rack) look(ctx context.Context) *Status {
+	s, err := r.client.status(ctx)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+// keep writes down the run so far.
+func (r *rack) keep(ctx context.Context) error {
+	if s := r.look(ctx); s != nil {
+		r.run.measure(s)
+	}
+	return r.run.save(r.dir)
 }
 
 // startSupervisor runs this program again, in the background, to own the

@@ -15,6 +15,7 @@ import (
 
 // A Status is how a rack is.
 type Status struct {
+	Accel    Accel           `json:"accel"`
 	Machines []MachineStatus `json:"machines"`
 	Ports    []PortStatus    `json:"ports"`
 }
@@ -62,7 +63,7 @@ func answer(w http.ResponseWriter, r *http.Request, h func(*http.Request) (any, 
 }
 
 func (s *supervisor) status(r *http.Request) (any, error) {
-	var out Status
+	out := Status{Accel: s.config.Accel}
 	for _, m := range s.machines {
 		a, err := m.Activity(r.Context())
 		if err != nil && m.On() {

@@ -142,7 +142,7 @@ func (s *supervisor) spec(c *Machine) (machine.Spec, error) {
 	}
 	spec := machine.Spec{
 		Name: c.Name, Dir: filepath.Join(s.dir, c.Name),
-		CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, Firmware: c.Firmware,
+		CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, Firmware: c.Firmware, Accel: s.config.Accel.Kind,
 		UUID: c.uuid(), Serial: "RACK-" + c.Name,
 		Disks: []machine.Disk{{File: "disk.img", SizeGiB: c.DiskGiB, Serial: c.Name, BootIndex: 2}},
 		NICs: []machine.NIC{

@@ -3,43 +3,50 @@ package lab
 import (
 	"fmt"
 	"strings"
-	"time"
 )
-
-// A step is a part of the whole way that `up` took.
-type step struct {
-	name  string
-	took  time.Duration
-	since time.Duration // from the beginning to its end
-}
 
 // timetable is what took how long: the steps of the whole, then the phases of
 // each machine, counted from its power-on.
-func timetable(steps []step, s *Status) string {
+func (r *Run) timetable() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%-60s %9s %9s\n", "step", "took", "done at")
-	for _, st := range steps {
-		fmt.Fprintf(&b, "%-60s %9s %9s\n", st.name, clock(st.took), clock(st.since))
+	b.WriteString(r.steptable())
+	if r.Accel.Kind != "" {
+		fmt.Fprintf(&b, "\n%s\n", r.Accel)
 	}
-	if s == nil {
+	if r.Guests != "" {
+		fmt.Fprintf(&b, "servers are %s\n", r.Guests)
+	}
+	if len(r.Machines) == 0 {
 		return b.String()
 	}
-	var resident int64
-	for _, m := range s.Machines {
-		resident += m.Resident
+	for _, m := range r.Machines {
 		if len(m.Phases) == 0 {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%-60s %9s %9s\n", m.Name, "took", "began at")
-		for i, p := range m.Phases {
-			took := "-"
-			if i+1 < len(m.Phases) {
-				took = clock(m.Phases[i+1].Began.Sub(p.Began))
-			}
-			fmt.Fprintf(&b, "  %-58s %9s %9s\n", p.Name, took, clock(p.Began.Sub(m.Phases[0].Began)))
+		for _, p := range m.Phases {
+			fmt.Fprintf(&b, "  %-58s %9s %9s\n", p.Name, known(p.Took), p.BeganAt)
 		}
-		fmt.Fprintf(&b, "  %-58s %9s\n", fmt.Sprintf("processor time, %d MiB resident", m.Resident>>20), clock(m.CPU))
+		fmt.Fprintf(&b, "  %-58s %9s\n", fmt.Sprintf("processor time, %d MiB resident", m.Resident), m.CPU)
 	}
-	fmt.Fprintf(&b, "\nmemory of all machines: %d MiB\n", resident>>20)
+	fmt.Fprintf(&b, "\nmemory of all machines: %d MiB\n", r.Resident)
 	return b.String()
+}
+
+// steptable is the steps of the whole, with the processor time of all
+// machines in each.
+func (r *Run) steptable() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%-60s %9s %9s %9s\n", "step", "took", "done at", "CPU")
+	for _, s := range r.Steps {
+		fmt.Fprintf(&b, "%-60s %9s %9s %9s\n", s.Name, s.Took, s.DoneAt, known(s.CPU))
+	}
+	return b.String()
+}
+
+func known(s Seconds) string {
+	if s == 0 {
+		return "-"
+	}
+	return s.String()
 }

@@ -27,6 +27,8 @@ type upCommand struct {
 	SSH      int           `name:"ssh-port" help:"Port of 127.0.0.1 for the controller's SSH; another one when it is taken." default:"8022"`
 	From     string        `help:"Go on with the rack that is up: from its computes or its servers." enum:"start,computes,servers" default:"start"`
 	Until    string        `help:"Stop early: controller (its API answers), computes (all are ready), servers (all checks)." enum:"controller,computes,servers" default:"servers"`
+	Accel    string        `help:"What runs the machines of a new rack: auto takes KVM where a kernel has been seen to run under it, else TCG." enum:"auto,kvm,tcg" default:"auto"`
+	Guests   string        `help:"What the servers are: auto makes all of them QEMU guests where the computes have KVM, else one." enum:"auto,qemu" default:"auto"`
 	Stall    time.Duration `help:"A machine that does nothing for so long is stuck." default:"10m"`
 	Capture  bool          `help:"Capture on every port from the start."`
 	Keep     bool          `help:"Leave the rack up when it fails or is interrupted."`
@@ -37,11 +39,15 @@ func (c *upCommand) Run(ctx context.Context, log *slog.Logger) error {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return err
 	}
+	run, err := c.resume()
+	if err != nil {
+		return err
+	}
 	r := &rack{
-		dir: c.Dir, client: newClient(c.Dir), log: log, stall: c.Stall, began: time.Now(),
+		dir: c.Dir, client: newClient(c.Dir), log: log, stall: c.Stall, began: time.Now().Add(-run.length()), run: run,
 		view: newView(os.Stdout, isatty.IsTerminal(os.Stdout.Fd())),
 	}
-	err := c.way(ctx, r)
+	err = c.way(ctx, r)
 	if err == nil {
 		return nil
 	}
@@ -63,11 +69,10 @@ func (r *rack) fail(reason error) {
 	// The context may be the reason; a bundle is wanted all the same.
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	status, err := r.client.status(ctx)
-	if err != nil {
-		status = nil
+	if err := r.keep(ctx); err != nil {
+		r.view.say("times: %v", err)
 	}
-	fmt.Fprint(r.view.out, timetable(r.steps, status))
+	fmt.Fprint(r.view.out, r.run.timetable())
 	if r.config == nil {
 		return
 	}
@@ -80,13 +85,32 @@ func (r *rack) fail(reason error) {
 	}
 }
 
+// Steps of the way that others refer to.
+const (
+	stepController = "controller: from the ISO to an API that answers"
+	stepComputes   = "computes: from the network to ready"
+)
+
+// resume is the run so far, up to where this command goes on.
+func (c *upCommand) resume() (*Run, error) {
+	if c.From == "start" {
+		return &Run{}, nil
+	}
+	run, err := loadRun(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	run.rewind(map[string]string{"computes": stepController, "servers": stepComputes}[c.From])
+	return run, nil
+}
+
 // way is the whole way, step by step.
 func (c *upCommand) way(ctx context.Context, r *rack) (err error) {
 	if c.From == "start" {
-		if err := r.step("prepare", func() error { return c.prepare(ctx, r) }); err != nil {
+		if err := r.step(ctx, "prepare", func() error { return c.prepare(ctx, r) }); err != nil {
 			return err
 		}
-		if err := r.step("controller: from the ISO to an API that answers", func() error { return r.bootController(ctx) }); err != nil {
+		if err := r.step(ctx, stepController, func() error { return r.bootController(ctx) }); err != nil {
 			return err
 		}
 	} else if r.config, err = loadConfig(c.Dir); err != nil {
@@ -96,14 +120,14 @@ func (c *upCommand) way(ctx context.Context, r *rack) (err error) {
 		return r.done(ctx)
 	}
 	if c.From != "servers" {
-		if err := r.step("computes: from the network to ready", func() error { return r.bootComputes(ctx) }); err != nil {
+		if err := r.step(ctx, stepComputes, func() error { return r.bootComputes(ctx) }); err != nil {
 			return err
 		}
 	}
 	if c.Until == "computes" {
 		return r.done(ctx)
 	}
-	if err := r.tryCloud(ctx, c.Guest); err != nil {
+	if err := r.tryCloud(ctx, c.Guest, c.Guests); err != nil {
 		return err
 	}
 	return r.done(ctx)
@@ -124,6 +148,11 @@ func (c *upCommand) prepare(ctx context.Context, r *rack) error {
 	if err != nil {
 		return err
 	}
+	if config.Accel, err = chooseAccel(ctx, c.Accel, probeKVM(c.Guest)); err != nil {
+		return err
+	}
+	r.run.Accel = config.Accel
+	r.view.say("%s", config.Accel)
 	key, err := ensureKey(c.Dir)
 	if err != nil {
 		return err
@@ -197,11 +226,11 @@ func (r *rack) bootController(ctx context.Context) error {
 
 // done prints how it went.
 func (r *rack) done(ctx context.Context) error {
-	status, err := r.client.status(ctx)
-	if err != nil {
+	r.run.Up = true
+	if err := r.keep(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintln(r.view.out, timetable(r.steps, status))
+	fmt.Fprintln(r.view.out, r.run.timetable())
 	r.view.say("The cloud is up: https://127.0.0.1:%d/", r.config.API)
 	fmt.Fprintf(r.view.out, `
   export OS_CLIENT_CONFIG_FILE=%s OS_CLOUD=rack

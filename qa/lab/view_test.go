@@ -56,10 +56,15 @@ func TestTimetable(t *testing.T) {
 		Name: "controller", Activity: machine.Activity{CPU: 2 * time.Minute, Resident: 3 << 30},
 		Progress: Progress{Phases: []Phase{{"power on", start}, {"write", start.Add(30 * time.Second)}}},
 	}}}
-	got := timetable([]step{{"prepare", time.Second, time.Second}}, s)
+	run := Run{Accel: Accel{machine.TCG, "this machine has no /dev/kvm"}, Steps: []Step{{"prepare", 1, 1, 0}, {"boot", 9.5, 10.5, 61.2}}}
+	run.measure(s)
+	got := run.timetable()
 	want := `
-step                                                              took   done at
-prepare                                                           0:01      0:01
+step                                                              took   done at       CPU
+prepare                                                           0:01      0:01         -
+boot                                                              0:09      0:10      1:01
+
+machines run under TCG: this machine has no /dev/kvm
 
 controller                                                        took  began at
   power on                                                        0:30      0:00

@@ -20,8 +20,6 @@ func (s *Spec) arguments(code string) []string {
 		"-name", s.Name,
 		"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none",
 		"-machine", "q35,hpet=off,usb=off,vmport=off,smm=off,graphics=off,dump-guest-core=off",
-		"-accel", fmt.Sprintf("tcg,thread=multi,tb-size=%d", orDefault(s.CacheMiB, 256)),
-		"-cpu", orDefault(s.CPU, DefaultCPU),
 		"-smp", fmt.Sprint(s.CPUs), "-m", fmt.Sprint(s.MemoryMiB),
 		"-rtc", "base=utc", // A machine that finds nothing to boot tries again, as a patient one does.
 		"-boot", "strict=on,reboot-timeout=5000",
@@ -32,6 +30,7 @@ func (s *Spec) arguments(code string) []string {
 	if s.UUID != "" {
 		args = append(args, "-smbios", fmt.Sprintf("type=1,manufacturer=Cairn,product=Virtual rack,serial=%s,uuid=%s", s.Serial, s.UUID))
 	}
+	args = append(args, s.processor()...)
 	args = append(args, s.firmware(code)...)
 	args = append(args, s.drives()...)
 	return append(args, s.cards()...)
@@ -61,7 +60,7 @@ func (s *Spec) drives() []string {
 	for i, d := range s.Disks {
 		args = append(args,
 			"-object", fmt.Sprintf("iothread,id=io%d", i),
-			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap,file=%s", i, comma(d.File)),
+			d.backend(), d.source(i),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,iothread=io%d,serial=%s%s", i, i, d.Serial, bootIndex(d.BootIndex)))
 	}
 	for i, c := range s.CDROMs {
@@ -70,6 +69,24 @@ func (s *Spec) drives() []string {
 			"-device", fmt.Sprintf("ide-cd,drive=cd%d,bus=ide.%d%s", i, i, bootIndex(c.BootIndex)))
 	}
 	return args
+}
+
+func (d *Disk) backend() string {
+	if d.Record != "" {
+		return "-blockdev"
+	}
+	return "-drive"
+}
+
+// source is the disk's file, or the file with the recorder before it, which
+// has to see the flushes that the file is spared.
+func (d *Disk) source(i int) string {
+	if d.Record == "" {
+		return fmt.Sprintf("if=none,id=disk%d,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap,file=%s", i, comma(d.File))
+	}
+	return fmt.Sprintf("driver=blklogwrites,node-name=disk%d,discard=unmap,log-super-update-interval=1,"+
+		"file.driver=file,file.discard=unmap,file.cache.no-flush=on,file.filename=%s,"+
+		"log.driver=file,log.cache.no-flush=on,log.filename=%s", i, comma(d.File), comma(d.Record))
 }
 
 func (s *Spec) cards() []string {

@@ -39,6 +39,20 @@ func TestDrivesAndCards(t *testing.T) {
 	}
 }
 
+func TestADiskIsRecorded(t *testing.T) {
+	s := Spec{Disks: []Disk{{File: "disk0.img", Serial: "d0", Record: "/tmp/a,b"}}}
+	want := []string{
+		"-object", "iothread,id=io0",
+		"-blockdev", "driver=blklogwrites,node-name=disk0,discard=unmap,log-super-update-interval=1," +
+			"file.driver=file,file.discard=unmap,file.cache.no-flush=on,file.filename=disk0.img," +
+			"log.driver=file,log.cache.no-flush=on,log.filename=/tmp/a,,b",
+		"-device", "virtio-blk-pci,drive=disk0,iothread=io0,serial=d0",
+	}
+	if d := cmp.Diff(want, s.drives()); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestForward(t *testing.T) {
 	f := Forward{From: 2222, To: 22, Address: netip.MustParseAddr("10.20.0.11")}
 	if got := f.String(); got != "tcp:127.0.0.1:2222-10.20.0.11:22" {
@@ -56,6 +70,7 @@ func TestSpecIsChecked(t *testing.T) {
 		"machine a: 0 CPUs; allowed: 1 or more":                                    func(s *Spec) { s.CPUs = 0 },
 		"machine a: 1 MiB of memory; allowed: 64 or more":                          func(s *Spec) { s.MemoryMiB = 1 },
 		`machine a: firmware "coreboot"; allowed: bios, uefi`:                      func(s *Spec) { s.Firmware = "coreboot" },
+		`machine a: accelerator "xen"; allowed: tcg, kvm`:                          func(s *Spec) { s.Accel = "xen" },
 		"machine a: a gateway has one NIC, in a switch port":                       func(s *Spec) { s.Gateway = &User{} },
 		"machine a: NIC x needs a switch port or a user-mode network, one of them": func(s *Spec) { s.NICs = []NIC{{MAC: "x"}} },
 	} {

@@ -24,8 +24,9 @@ type Spec struct {
 	Dir       string // its own, made when absent; files of disks are relative to it
 	CPUs      int
 	MemoryMiB int
-	CPU       string // QEMU's CPU model; default DefaultCPU
-	CacheMiB  int    // for translated code; default 256
+	Accel     Accel  // default TCG
+	CPU       string // QEMU's CPU model; default DefaultCPU, under KVM the host's
+	CacheMiB  int    // for code that TCG has translated; default 256
 	Firmware  Firmware
 	UUID      string // SMBIOS
 	Serial    string // SMBIOS
@@ -53,6 +54,9 @@ type Disk struct {
 	SizeGiB   int // of the file, when it has to be made
 	Serial    string
 	BootIndex int
+	// Record is an existing empty file that takes down every write, discard and
+	// flush of the machine, in the format of Linux's dm-log-writes; empty: none.
+	Record string
 }
 
 // A CDROM is an optical drive with a disc in it.
@@ -108,6 +112,8 @@ func (s *Spec) check() error {
 		return fmt.Errorf("machine %s: %d MiB of memory; allowed: 64 or more", s.Name, s.MemoryMiB)
 	case s.Firmware != BIOS && s.Firmware != UEFI:
 		return fmt.Errorf("machine %s: firmware %q; allowed: %s, %s", s.Name, s.Firmware, BIOS, UEFI)
+	case s.Accel != "" && s.Accel != TCG && s.Accel != KVM:
+		return fmt.Errorf("machine %s: accelerator %q; allowed: %s, %s", s.Name, s.Accel, TCG, KVM)
 	}
 	for _, n := range s.NICs {
 		if (n.Port == nil) == (n.User == nil) {

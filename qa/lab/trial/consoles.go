@@ -95,9 +95,10 @@ func after(lines []string, begin string) (string, bool) {
 	return "", false
 }
 
-// reach tells whether the two containers of one project answer each other.
+// reach tells whether the two servers of one project answer each other.
 func (t *Trial) reach(ctx context.Context) (string, bool, error) {
-	for name, other := range map[string]string{"lxc-1": address(13), "lxc-2": address(12)} {
+	name := t.form.names()
+	for name, other := range map[string]string{name[left]: address(13), name[right]: address(12)} {
 		lines, err := t.said(ctx, name)
 		if err != nil {
 			return fmt.Sprintf("(%v)", err), false, wrong(err)
@@ -123,11 +124,12 @@ const enoughRounds = 3
 // rounds, all of them while the servers of one project answered each other.
 func (t *Trial) isolated(ctx context.Context) (string, bool, error) {
 	lost, none := regexp.MustCompile(`^lost$`), regexp.MustCompile(`^sent [1-9]\d* answers 0$`)
+	name := t.form.names()
 	probes := []probe{
-		{"lxc-3", "ping " + address(12) + " ", lost},
-		{"lxc-3", "ping " + address(13) + " ", lost},
-		{"lxc-3", "tagged " + t.one.vlan + ":" + address(12) + " ", none},
-		{"lxc-1", "ping " + address(21) + " ", lost},
+		{name[stranger], "ping " + address(12) + " ", lost},
+		{name[stranger], "ping " + address(13) + " ", lost},
+		{name[stranger], "tagged " + t.one.vlan + ":" + address(12) + " ", none},
+		{name[left], "ping " + address(21) + " ", lost},
 	}
 	fewest := enoughRounds
 	for _, p := range probes {

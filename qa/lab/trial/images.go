@@ -12,6 +12,12 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 )
 
+// The images that servers are made of.
+const (
+	imageQEMU = "guest"
+	imageLXC  = "guest-lxc"
+)
+
 // uploadImages uploads the guest as kernel, ramdisk and disk for QEMU, and as
 // a root tree for LXC.
 func (t *Trial) uploadImages(ctx context.Context) error {
@@ -27,13 +33,13 @@ func (t *Trial) uploadImages(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w; `make guest` makes the guest images", errVerdict, err)
 	}
-	err = t.upload(ctx, "guest", "ami", images.CreateOpts{DiskFormat: "ami", ContainerFormat: "ami", Properties: map[string]string{
+	err = t.upload(ctx, imageQEMU, "ami", images.CreateOpts{DiskFormat: "ami", ContainerFormat: "ami", Properties: map[string]string{
 		"kernel_id": t.images["guest-aki"], "ramdisk_id": t.images["guest-ari"], "os_command_line": strings.TrimSpace(string(line)),
 	}})
 	if err != nil {
 		return err
 	}
-	return t.upload(ctx, "guest-lxc", "lxc.tar.zst", images.CreateOpts{
+	return t.upload(ctx, imageLXC, "lxc.tar.zst", images.CreateOpts{
 		DiskFormat: "raw", ContainerFormat: "bare", Properties: map[string]string{"img_hv_type": "lxc"},
 	})
 }

@@ -29,8 +29,8 @@ type session struct {
 	compute  *gophercloud.ServiceClient
 }
 
-// open logs in and looks the services up in the catalog.
-func (l Login) open(ctx context.Context) (*session, error) {
+// authenticate logs in.
+func (l Login) authenticate(ctx context.Context) (*gophercloud.ProviderClient, error) {
 	p, err := openstack.NewClient(l.URL)
 	if err != nil {
 		return nil, fmt.Errorf("log in as %s: %w", l.User, err)
@@ -42,6 +42,15 @@ func (l Login) open(ctx context.Context) (*session, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("log in as %s: %w", l.User, err)
+	}
+	return p, nil
+}
+
+// open logs in and looks the services up in the catalog.
+func (l Login) open(ctx context.Context) (*session, error) {
+	p, err := l.authenticate(ctx)
+	if err != nil {
+		return nil, err
 	}
 	s := &session{provider: p}
 	for _, service := range []struct {

@@ -23,17 +23,18 @@ type server struct {
 	id    string
 }
 
-// plan is the servers of the trial: one QEMU guest, which takes its time and
-// so is first; two containers of one project, one on each host; and one of
-// the other project on the first host, which tries to reach them.
+// plan is the servers of the trial: a QEMU guest, which takes its time and so
+// is first; two of one project, one on each host; and one of the other project
+// on the first host, which tries to reach them. The same program runs in all.
 func (t *Trial) plan() []*server {
+	name, image := t.form.names(), t.form.image()
 	return []*server{
-		{name: "qemu-1", side: &t.one, image: "guest", last: 11},
-		{name: "lxc-1", side: &t.one, image: "guest-lxc", last: 12, host: 1,
+		first: {name: name[first], side: &t.one, image: imageQEMU, last: 11},
+		left: {name: name[left], side: &t.one, image: image, last: 12, host: 1,
 			meta: map[string]string{"ping": address(13) + "," + address(21)}},
-		{name: "lxc-2", side: &t.one, image: "guest-lxc", last: 13, host: 2,
+		right: {name: name[right], side: &t.one, image: image, last: 13, host: 2,
 			meta: map[string]string{"ping": address(12)}},
-		{name: "lxc-3", side: &t.two, image: "guest-lxc", last: 21, host: 1,
+		stranger: {name: name[stranger], side: &t.two, image: image, last: 21, host: 1,
 			meta: map[string]string{"ping": address(12) + "," + address(13), "tagged": t.one.vlan + ":" + address(12)}},
 	}
 }

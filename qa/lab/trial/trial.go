@@ -16,17 +16,30 @@ type Part struct {
 	Try  func(context.Context) (detail string, ok bool, err error)
 }
 
+// The servers of a trial, by what they are there for.
+const (
+	first    = iota // takes its time
+	left            // these two belong to the same project and answer each other
+	right           // on another host
+	stranger        // belongs to the other project and tries to reach them
+	serverCount
+)
+
 // The names of the projects that a trial leaves behind with their servers.
 const (
 	ProjectOne = "one" // three servers
 	ProjectTwo = "two" // one server
 )
 
+// FirstActive is the part whose end is the end of a cloud's beginning.
+const FirstActive = "the first server is ACTIVE"
+
 // A Trial is one use of a cloud, from images to verdicts. What a part makes
 // it remembers, so that trying it again goes on where it was.
 type Trial struct {
 	login Login
 	guest string // directory of the guest images
+	form  Form
 
 	admin   *session
 	images  map[string]string // ids by name
@@ -52,26 +65,30 @@ type side struct {
 }
 
 // New makes a trial that begins with an empty cloud.
-func New(l Login, guest string) *Trial {
+func New(l Login, guest string, form Form) *Trial {
 	return &Trial{
-		login: l, guest: guest, images: make(map[string]string), rounds: make(map[string]int),
+		login: l, guest: guest, form: form, images: make(map[string]string), rounds: make(map[string]int),
 		one: side{name: ProjectOne}, two: side{name: ProjectTwo},
 	}
 }
 
 // Parts are what has to come true, in order.
 func (t *Trial) Parts() []Part {
+	name, others := t.form.names(), "containers"
+	if t.form == AllQEMU {
+		others = "the other QEMU guests"
+	}
 	return []Part{
 		{"images are uploaded", attempt(t.uploadImages)},
 		{"two projects have users and networks", attempt(t.makeSides)},
 		{"servers are accepted", attempt(t.makeServers)},
-		{"the first server is ACTIVE", t.active(1)},
-		{"all servers are ACTIVE", t.active(4)},
-		{"containers have address and metadata", t.found("lxc-1", "lxc-2", "lxc-3")},
+		{FirstActive, t.active(1)},
+		{"all servers are ACTIVE", t.active(serverCount)},
+		{others + " have address and metadata", t.found(name[left], name[right], name[stranger])},
 		{"servers of one project on two hosts answer each other's ping", t.reach},
 		{"servers of two projects neither see nor reach each other", t.isolated},
 		{"users see the servers of their own project only", attempt(t.own)},
-		{"the QEMU guest has booted, has its address and its metadata", t.found("qemu-1")},
+		{"the QEMU guest has booted, has its address and its metadata", t.found(name[first])},
 	}
 }
 
