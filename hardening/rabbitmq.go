@@ -132,8 +132,8 @@ RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 
 // The unit waits for a broker that is starting, and does nothing for one that
 // is down: that reads the file at its start. systemd does not see a change of
-// the file while the unit runs: the comparison at its end does, and fails it
-// so that it runs again.
+// the file while the unit runs: the comparison at its end does, and has it run
+// again, directly: that is no failure, and nobody is told of one.
 const brokerAccountsUnit = `[Unit]
 Description=Give the broker's accounts to the nodes that are registered
 After=rabbitmq-server.service
@@ -149,6 +149,7 @@ ExecCondition=/usr/bin/systemctl is-active --quiet rabbitmq-server.service
 ` + takeDefinitions + `ExecStart=/usr/lib/rabbitmq/bin/rabbitmqctl import_definitions ` + brokerOwnDefinitions + `
 ExecStartPost=+/usr/bin/cmp -s ` + BrokerDefinitionsFile + ` ` + brokerOwnDefinitions + `
 Restart=on-failure
+RestartMode=direct
 RestartSec=5
 TimeoutStartSec=10min
 LimitCORE=0
