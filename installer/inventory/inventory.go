@@ -1,7 +1,8 @@
-// Package inventory finds out what a machine consists of, from /sys, /proc
-// and a look at each disk. It changes nothing, and needs no tools.
+// Package inventory finds out what a machine consists of, from /sys, /proc,
+// a look at each disk, and questions to disks, BMC and switches. It changes
+// nothing, and needs no tools.
 //
-// It may import installer/plan and installer/disk.
+// It may import installer/plan, installer/disk and what is below it.
 package inventory
 
 import (
@@ -10,93 +11,102 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
+	"github.com/cairn-cloud/cairn/installer/inventory/ipmi"
+	"github.com/cairn-cloud/cairn/installer/inventory/smart"
 	"github.com/cairn-cloud/cairn/installer/plan"
 )
 
-// Host is where the machine is looked at. Tests have trees of files there.
+// Host is where the machine is looked at. Tests have trees of files there,
+// and leave out what only hardware can answer: a nil function is not asked.
 type Host struct {
 	Sys  string // /sys
 	Proc string // /proc
 	Dev  string // /dev
+
+	// Health asks a disk how it is; it may take as long as it likes.
+	Health func(path, bus string) (*plan.Health, error)
+	// LAN asks the BMC behind a device file for its network.
+	LAN func(device string) (ipmi.LAN, error)
+	// MTUs are the largest that cards take, by name.
+	MTUs func() map[string]int
+	// Now is the time.
+	Now func() time.Time
+
+	// Neighbours has what was heard by LLDP; nil where nobody listens.
+	Neighbours Neighbours
+	// LLDPWait is how long Collect waits until every card with link has heard
+	// a neighbour. 0: what is there is taken.
+	LLDPWait time.Duration
+	// Patience is how long a disk may take to answer, and the BMC; default
+	// 10 s.
+	Patience time.Duration
 }
 
 // This is the machine that the program runs on.
-func This() Host { return Host{Sys: "/sys", Proc: "/proc", Dev: "/dev"} }
+func This() Host {
+	return Host{Sys: "/sys", Proc: "/proc", Dev: "/dev", Health: smart.Read, LAN: askBMC, MTUs: maxMTUs, Now: time.Now}
+}
 
 // Collect takes the inventory. What cannot be read is left out: which of it
-// is needed is for the plan to say. medium is the disk that we install from,
-// like /dev/sda, or empty; bootMAC is the NIC that the machine booted from.
+// is needed is for the plan to say. It can be called again and again. medium
+// is the disk that we install from, like /dev/sda, or empty; bootMAC is the
+// NIC that the machine booted from.
 func (h Host) Collect(medium, bootMAC string) plan.Inventory {
-	inv := plan.Inventory{
-		Machine:  strings.ToLower(h.dmi("product_uuid")),
-		Serial:   h.dmi("product_serial"),
-		Vendor:   h.dmi("sys_vendor"),
-		Product:  h.dmi("product_name"),
-		Firmware: "bios",
-		BootMAC:  strings.ToLower(bootMAC),
-		Disks:    h.disks(medium),
-		NICs:     h.nics(),
-	}
+	inv := plan.Inventory{Firmware: "bios", BootMAC: strings.ToLower(bootMAC), TPM: h.tpm()}
 	if _, err := os.Stat(filepath.Join(h.Sys, "firmware/efi")); err == nil {
 		inv.Firmware = "uefi"
 	}
+	if h.Now != nil {
+		inv.Clock = h.Now().UTC().Format(time.RFC3339)
+	}
+	h.identity(&inv)
 	h.cpu(&inv)
-	inv.MemoryMiB = h.memoryMiB()
+	inv.MemoryMiB = memoryMiB(filepath.Join(h.Proc, "meminfo"))
+	inv.NUMANodes = h.numa()
+
+	var slow sync.WaitGroup
+	slow.Go(func() { inv.Disks = h.disks(medium) })
+	slow.Go(func() { inv.BMC = h.manager() })
+	inv.NICs = h.nics()
+	h.neighbours(inv.NICs)
+	slow.Wait()
 	if inv.Machine == "" {
 		inv.Machine = idFromMAC(inv)
 	}
 	return inv
 }
 
-// idFromMAC names a machine whose firmware does not.
-func idFromMAC(inv plan.Inventory) string {
-	mac := inv.BootMAC
-	if mac == "" && len(inv.NICs) > 0 {
-		mac = inv.NICs[0].MAC
+// within calls a function that may never return, and gives up waiting for it
+// after the patience. The goroutine then ends when the kernel lets it go.
+func within[T any](patience time.Duration, ask func() T) (T, bool) {
+	got := make(chan T, 1)
+	go func() { got <- ask() }()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case v := <-got:
+		return v, true
+	case <-late.C:
+		var none T
+		return none, false
 	}
-	return "mac-" + strings.ReplaceAll(mac, ":", "")
 }
 
-func (h Host) dmi(name string) string {
-	s := readLine(filepath.Join(h.Sys, "class/dmi/id", name))
-	switch strings.ToLower(s) { // what boards have where nobody cared
-	case "to be filled by o.e.m.", "not specified", "default string", "none", "0":
-		return ""
+const defaultPatience = 10 * time.Second
+
+func (h Host) patience() time.Duration {
+	if h.Patience == 0 {
+		return defaultPatience
 	}
-	return s
+	return h.Patience
 }
 
-func (h Host) cpu(inv *plan.Inventory) {
-	h.eachLine("cpuinfo", func(key, value string) {
-		switch key {
-		case "processor":
-			inv.CPUs++
-		case "model name":
-			inv.CPUModel = value
-		case "flags":
-			for _, f := range strings.Fields(value) {
-				if f == "vmx" || f == "svm" {
-					inv.Virt = f
-				}
-			}
-		}
-	})
-}
-
-// memoryMiB is what the kernel has, a little less than what is built in.
-func (h Host) memoryMiB() int {
-	kib := 0
-	h.eachLine("meminfo", func(key, value string) {
-		if key == "MemTotal" {
-			kib = atoi(strings.TrimSuffix(value, " kB"))
-		}
-	})
-	return kib / 1024
-}
-
-func (h Host) eachLine(name string, use func(key, value string)) {
-	f, err := os.Open(filepath.Join(h.Proc, name))
+// eachLine passes on the lines "key: value" of a file.
+func eachLine(path string, use func(key, value string)) {
+	f, err := os.Open(path)
 	if err != nil {
 		return
 	}
@@ -116,6 +126,15 @@ func readLine(path string) string {
 		return ""
 	}
 	return strings.TrimSpace(strings.TrimRight(string(b), "\x00"))
+}
+
+func firstOf(paths ...string) string {
+	for _, p := range paths {
+		if s := readLine(p); s != "" {
+			return s
+		}
+	}
+	return ""
 }
 
 func atoi(s string) int {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"os"
@@ -15,7 +16,8 @@ import (
 var update = flag.Bool("update", false, "write what Collect says into testdata")
 
 // TestCollect plays the machines of testdata: files of /sys, /proc and /dev
-// ("a -> b" is a link) in, the inventory out.
+// ("a -> b" is a link, "hex" begins bytes, "blank" a disk of zeroes) in, the
+// inventory out.
 func TestCollect(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -76,6 +78,15 @@ func plant(t *testing.T, dir string, f txtar.File) {
 	}
 	if err := os.WriteFile(path, f.Data, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if digits, ok := strings.CutPrefix(string(f.Data), "hex"); ok {
+		raw, err := hex.DecodeString(strings.Join(strings.Fields(digits), ""))
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if size, ok := strings.CutPrefix(strings.TrimSpace(string(f.Data)), "blank "); ok {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"sort"
@@ -25,16 +26,22 @@ func (h Host) nics() []plan.NIC {
 		place string
 	}
 	var found []placed
+	mtus := map[string]int{}
+	if h.MTUs != nil {
+		mtus = h.MTUs()
+	}
 	for _, e := range entries {
 		at := filepath.Join(h.Sys, "class/net", e.Name())
 		device, err := filepath.EvalSymlinks(filepath.Join(at, "device"))
-		if err != nil || readLine(filepath.Join(at, "type")) != ethernet {
-			continue
+		if err != nil || readLine(filepath.Join(at, "type")) != ethernet || exists(filepath.Join(at, "device/physfn")) {
+			continue // the last are virtual functions, made for guests
 		}
 		if strings.HasPrefix(filepath.Base(device), "virtio") {
 			device = filepath.Dir(device) // numbered as drivers come; the PCI address above it is not
 		}
-		found = append(found, placed{h.nic(at, e.Name()), device})
+		n := nic(at, e.Name())
+		n.Path, n.NUMA, n.MTU = pciOf(device), h.numaOf(device), mtus[e.Name()]
+		found = append(found, placed{n, device})
 	}
 	sort.SliceStable(found, func(i, j int) bool {
 		if found[i].place != found[j].place {
@@ -49,10 +56,12 @@ func (h Host) nics() []plan.NIC {
 	return out
 }
 
-func (h Host) nic(at, name string) plan.NIC {
+// nic reads what /sys knows of a card. A card in a bond wears the bond's
+// address; its own is elsewhere then.
+func nic(at, name string) plan.NIC {
 	n := plan.NIC{
 		Name:   name,
-		MAC:    readLine(filepath.Join(at, "address")),
+		MAC:    firstOf(filepath.Join(at, "bonding_slave/perm_hwaddr"), filepath.Join(at, "address")),
 		Driver: linkTarget(filepath.Join(at, "device/driver")),
 		Link:   readLine(filepath.Join(at, "carrier")) == "1",
 	}
@@ -63,4 +72,50 @@ func (h Host) nic(at, name string) plan.NIC {
 		n.SpeedMbps = mbps
 	}
 	return n
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// Neighbours is what was heard by LLDP, by name of the card. *lldp.Listener
+// is one.
+type Neighbours interface {
+	Heard() map[string]plan.LLDP
+	// Wait returns when each of the cards has heard somebody.
+	Wait(ctx context.Context, cards []string)
+}
+
+// neighbours adds who was heard, after a wait where one is wanted.
+func (h Host) neighbours(cards []plan.NIC) {
+	if h.Neighbours == nil {
+		return
+	}
+	if h.LLDPWait > 0 {
+		var linked []string
+		for _, c := range cards {
+			if c.Link {
+				linked = append(linked, c.Name)
+			}
+		}
+		ctx, stop := context.WithTimeout(context.Background(), h.LLDPWait)
+		defer stop()
+		h.Neighbours.Wait(ctx, linked)
+	}
+	heard := h.Neighbours.Heard()
+	for i := range cards {
+		if n, ok := heard[cards[i].Name]; ok {
+			cards[i].LLDP = &n
+		}
+	}
+}
+
+// Cards are the names of the network cards, to listen on.
+func (h Host) Cards() []string {
+	var names []string
+	for _, n := range h.nics() {
+		names = append(names, n.Name)
+	}
+	return names
 }
