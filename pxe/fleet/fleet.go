@@ -51,7 +51,7 @@ type Config struct {
 
 // limits of what strangers on the wire can make us keep.
 const (
-	maxUninstalled = 256 // machines that are not installed yet
+	maxUninstalled = 2048 // machines that are not installed yet
 	maxAttempts    = 3   // installations that reach the disk without an operator
 )
 
