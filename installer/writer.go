@@ -47,14 +47,18 @@ func (w *writer) copies() ([]disk.Copy, error) {
 		if err != nil {
 			return nil, err
 		}
-		room := p.Size
+		c := disk.Copy{File: f, At: p.Start, Room: p.Size, Resume: w.resume, Again: w.again}
 		if p.Label == plan.LabelSlotA {
-			room -= manifest.FooterSize
+			c.Room -= manifest.FooterSize
+			c.Late = true // only its footer makes it count; a firmware starts from the others as they are
 		}
-		out = append(out, disk.Copy{File: f, At: p.Start, Room: room, Resume: w.resume})
+		out = append(out, c)
 	}
 	return out, nil
 }
+
+// again says that a chunk is not what it should be.
+func (w *writer) again(why error) { w.phases.print("%v; fetching it again", why) }
 
 func (w *writer) write(ctx context.Context) error {
 	detail := "version " + w.release.Manifest.Version + " from " + w.release.Name()
@@ -73,7 +77,7 @@ func (w *writer) write(ctx context.Context) error {
 
 func (w *writer) verify(ctx context.Context) error {
 	w.phases.begin(phaseVerify, "reading back from "+w.plan.Disk.Path)
-	return w.each(ctx, w.target.Verify)
+	return w.each(ctx, func(ctx context.Context, c disk.Copy) error { return w.target.Verify(ctx, w.release, c) })
 }
 
 // each does something with every copy, and shows progress over all of them.

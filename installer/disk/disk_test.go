@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,29 +47,36 @@ func smallest(t testing.TB) *Target {
 // memory is a release in memory, that fails or damages chunks as told.
 type memory struct {
 	data    []byte
-	mu      sync.Mutex // guards fetched
+	fail    int        // this chunk, with errCut; -1: none
+	mu      sync.Mutex // guards what follows
 	fetched []int
-	fail    int // this chunk, with errCut; -1: none
+	bad     int // how often chunk 1 comes damaged
 }
 
 var errCut = errors.New("the line was cut")
 
-func (m *memory) Chunk(_ context.Context, f *manifest.File, i int, buf []byte) error {
+func (m *memory) Fetch(_ context.Context, _ *manifest.File, i int, buf []byte) error {
 	if i == m.fail {
 		return errCut
 	}
 	m.mu.Lock()
 	m.fetched = append(m.fetched, i)
+	damaged := m.bad > 0 && i == 1
+	if damaged {
+		m.bad--
+	}
 	m.mu.Unlock()
 	copy(buf, m.data[i*manifest.ChunkSize:])
-	return f.CheckChunk(i, buf)
+	if damaged {
+		buf[77] ^= 1
+	}
+	return nil
 }
 
-// quietMemory is a release in memory, for many goroutines.
-type quietMemory struct{ data []byte }
-
-func (m *quietMemory) Chunk(_ context.Context, f *manifest.File, i int, buf []byte) error {
-	copy(buf, m.data[i*manifest.ChunkSize:])
+func (m *memory) Chunk(ctx context.Context, f *manifest.File, i int, buf []byte) error {
+	if err := m.Fetch(ctx, f, i, buf); err != nil {
+		return err
+	}
 	return f.CheckChunk(i, buf)
 }
 
@@ -144,7 +152,7 @@ func TestAnInstallationIsUnfinishedUntilItsFooter(t *testing.T) {
 	if len(data.fetched) == 0 || len(data.fetched) > 3 {
 		t.Errorf("fetched chunks %v again; want only what was missing", data.fetched)
 	}
-	if err := target.Verify(t.Context(), c); err != nil {
+	if err := target.Verify(t.Context(), data, c); err != nil {
 		t.Fatal(err)
 	}
 	footer, err := manifest.Footer([]byte(`{"version":"7"}`), []byte("x"))
@@ -173,9 +181,47 @@ func TestVerifyNamesTheChunkThatChanged(t *testing.T) {
 	if _, err := target.f.WriteAt([]byte("x"), c.At+manifest.ChunkSize+9); err != nil {
 		t.Fatal(err)
 	}
-	err := target.Verify(t.Context(), c)
+	err := target.Verify(t.Context(), data, c)
 	if err == nil || !strings.Contains(err.Error(), "does not hold what was written to it: root.img chunk 1 has SHA-256") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestALateCheckMendsWhatCameDamaged writes chunks as they come, and finds and
+// mends on the disk the one that came damaged; one that stays so is an error.
+func TestALateCheckMendsWhatCameDamaged(t *testing.T) {
+	for _, c := range []struct {
+		bad     int
+		want    string // of the error
+		fetched []int
+	}{
+		{bad: 0, fetched: []int{0, 1, 2}},
+		{bad: 1, fetched: []int{0, 1, 1, 2}},
+		{bad: 2, fetched: []int{0, 1, 1, 2}, want: "root.img: root.img chunk 1 has SHA-256 "},
+	} {
+		target := smallest(t)
+		data, f := randomFile(t, 2*manifest.ChunkSize+512)
+		data.bad = c.bad
+		var told []string
+		cp := Copy{File: f, At: 1 << 20, Room: 1 << 30, Late: true, Again: func(why error) { told = append(told, why.Error()) }}
+		if err := target.Write(t.Context(), data, cp); err != nil {
+			t.Fatalf("%d damaged: %v", c.bad, err)
+		}
+		err := target.Verify(t.Context(), data, cp)
+		if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%d damaged: got %v, want %q", c.bad, err, c.want)
+		}
+		slices.Sort(data.fetched)
+		if d := cmp.Diff(c.fetched, data.fetched); d != "" {
+			t.Errorf("%d damaged: fetched chunks: %s", c.bad, d)
+		}
+		if len(told) != min(c.bad, 1) || len(told) == 1 && !strings.Contains(told[0], "root.img chunk 1 has SHA-256 ") {
+			t.Errorf("%d damaged: told %q", c.bad, told)
+		}
+		got := make([]byte, f.Size)
+		if _, err := target.f.ReadAt(got, cp.At); err != nil || c.want == "" && !bytes.Equal(got, data.data) {
+			t.Errorf("%d damaged: the disk holds something else: %v", c.bad, err)
+		}
 	}
 }
 

@@ -12,14 +12,17 @@ import (
 	"github.com/cairn-cloud/cairn/image-builder/manifest"
 )
 
-// Chunks is where the bytes of a release come from.
+// Chunks is where the bytes of a release come from. Both methods fill buf with
+// chunk i of a file.
 type Chunks interface {
-	// Chunk fills buf with chunk i of a file, checked against the manifest.
+	// Fetch takes the chunk as it comes.
+	Fetch(ctx context.Context, f *manifest.File, i int, buf []byte) error
+	// Chunk checks it against the manifest.
 	Chunk(ctx context.Context, f *manifest.File, i int, buf []byte) error
 }
 
-// workers is how many chunks are under way at once: one is read, one checked,
-// one written. Memory is that many chunks.
+// workers is how many chunks are under way at once: one is fetched, one
+// written, one between the two. Memory is that many chunks.
 const workers = 3
 
 // sectorAlign is what direct I/O wants of offsets and lengths, in bytes.
@@ -31,57 +34,51 @@ type Copy struct {
 	At     int64 // bytes from the start of the disk; a multiple of 1 MiB
 	Room   int64 // bytes there
 	Resume bool  // chunks that are right on the disk already are not fetched
+	// Late leaves the check to [Target.Verify], so that every byte is hashed
+	// once and writing waits for nothing. It is for a place that nothing starts
+	// from or reads before it is complete: a slot without its footer.
+	Late bool
 	// Progress is told how many bytes are done, from several goroutines.
 	Progress func(done int64)
+	// Again is told which chunk Verify fetches once more and why; from several
+	// goroutines. It may be nil.
+	Again func(why error)
 }
 
 // Write copies a file of the release to the disk. Every chunk is checked
-// before it is written. Nothing is durable before [Target.Sync].
+// before it is written, unless that comes late. Nothing is durable before
+// [Target.Sync].
 func (t *Target) Write(ctx context.Context, from Chunks, c Copy) error {
 	if c.File.Size > c.Room {
 		return fmt.Errorf("%s has %d bytes, and its place on %s only %d", c.File.Name, c.File.Size, t.Path, c.Room)
 	}
+	fetch := from.Chunk
+	if c.Late {
+		fetch = from.Fetch
+	}
 	return t.each(ctx, c, func(ctx context.Context, i int, buf []byte) error {
-		n := c.File.ChunkLen(i)
 		if c.Resume && t.right(c, i, buf) {
 			return nil
 		}
-		if err := from.Chunk(ctx, &c.File, i, buf[:n]); err != nil {
-			return err
-		}
-		clear(buf[n:])
-		if _, err := t.direct.WriteAt(buf[:align(n)], c.At+int64(i)*manifest.ChunkSize); err != nil {
-			return fmt.Errorf("disk %s: write %s chunk %d: %w", t.Path, c.File.Name, i, err)
-		}
-		return nil
+		return t.put(ctx, fetch, c, i, buf)
 	})
 }
 
-// Verify reads a written file back from the disk, past the page cache, and
-// checks every chunk.
-func (t *Target) Verify(ctx context.Context, c Copy) error {
-	return t.each(ctx, c, func(_ context.Context, i int, buf []byte) error {
-		if err := t.read(c, i, buf); err != nil {
-			return err
-		}
-		if err := c.File.CheckChunk(i, buf[:c.File.ChunkLen(i)]); err != nil {
-			return fmt.Errorf("disk %s does not hold what was written to it: %w", t.Path, err)
-		}
-		return nil
-	})
-}
-
-func (t *Target) right(c Copy, i int, buf []byte) bool {
-	return t.read(c, i, buf) == nil && c.File.CheckChunk(i, buf[:c.File.ChunkLen(i)]) == nil
-}
-
-func (t *Target) read(c Copy, i int, buf []byte) error {
-	n := align(c.File.ChunkLen(i))
-	if _, err := t.direct.ReadAt(buf[:n], c.At+int64(i)*manifest.ChunkSize); err != nil {
-		return fmt.Errorf("disk %s: read %s chunk %d: %w", t.Path, c.File.Name, i, err)
+// put fetches a chunk and writes it.
+func (t *Target) put(ctx context.Context, fetch fetch, c Copy, i int, buf []byte) error {
+	n := c.File.ChunkLen(i)
+	if err := fetch(ctx, &c.File, i, buf[:n]); err != nil {
+		return err
+	}
+	clear(buf[n:])
+	if _, err := t.direct.WriteAt(buf[:align(n)], c.At+int64(i)*manifest.ChunkSize); err != nil {
+		return fmt.Errorf("disk %s: write %s chunk %d: %w", t.Path, c.File.Name, i, err)
 	}
 	return nil
 }
+
+// fetch is a method of [Chunks].
+type fetch func(ctx context.Context, f *manifest.File, i int, buf []byte) error
 
 func align(n int64) int64 { return (n + sectorAlign - 1) / sectorAlign * sectorAlign }
 

@@ -1,7 +1,7 @@
 // Package source is where an installer takes the files of a release from: a
 // directory on the medium, or a deployer over HTTP. Whatever the place, the
-// manifest is checked against the release keys first and every chunk against
-// the manifest.
+// manifest is checked against the release keys first, and every chunk against
+// the manifest, here or where it was written to.
 //
 // It may import image-builder/manifest and installer/plan.
 package source
@@ -64,12 +64,17 @@ func Open(ctx context.Context, p Place, keys []ed25519.PublicKey, say func(strin
 // tries is how often a bad chunk is fetched before it is given up.
 const tries = 3
 
+// Fetch fills buf with a chunk as the place has it.
+func (r *Release) Fetch(ctx context.Context, f *manifest.File, i int, buf []byte) error {
+	return r.place.ReadAt(ctx, f.Name, buf, int64(i)*manifest.ChunkSize)
+}
+
 // Chunk fills buf with a chunk and checks it. A chunk that is wrong is
 // fetched again; one that stays wrong is a refusal that names it.
 func (r *Release) Chunk(ctx context.Context, f *manifest.File, i int, buf []byte) error {
 	var err error
 	for try := 1; try <= tries; try++ {
-		if err := r.place.ReadAt(ctx, f.Name, buf, int64(i)*manifest.ChunkSize); err != nil {
+		if err := r.Fetch(ctx, f, i, buf); err != nil {
 			return err
 		}
 		if err = f.CheckChunk(i, buf); err == nil {
