@@ -85,7 +85,7 @@ func TestARackIsMadeToFitTheMachine(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"name: ${SERIAL}": "rack.yaml line 1: ${SERIAL} is empty on this machine; allowed: a machine whose firmware has it. Correct rack.yaml, which is from a stick; the line and what is allowed are above.",
-		"name: A B":       `rack.yaml line 1: name is "A B"; allowed: lower case letters, digits and hyphens. Correct rack.yaml, which is from a stick; the line and what is allowed are above.`,
+		"name: A B":       `rack.yaml line 1: name is "A B"; allowed: lower case letters, digits and hyphens, at most 63, no hyphen at either end. Correct rack.yaml, which is from a stick; the line and what is allowed are above.`,
 	} {
 		_, _, err := rackText{raw: []byte(text), from: "a stick"}.parse(rackfile.Values{})
 		if d := cmp.Diff(want, errText(err)); d != "" {

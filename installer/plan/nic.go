@@ -7,43 +7,69 @@ import (
 	"github.com/cairn-cloud/cairn/node/spec"
 )
 
-// nics are the MAC addresses of a machine's networks.
-type nics struct{ management, tenant, external string }
-
-// chooseNICs tells which NIC serves which network. Management is the NIC that
-// the machine booted from, or the one that rack.yaml names for the first
-// controller, or the first with link; tenant is the next one.
-func chooseNICs(inv Inventory, r *Rack, rule *RoleRule, local bool) (nics, error) {
-	var out nics
-	if len(inv.NICs) == 0 {
-		return out, refuse("Check that it has one, and that the image has its driver and firmware",
+// cards tells which card serves which network. Without a bond management is
+// the card that the machine booted from, or the one that rack.yaml names for
+// the first controller, or the first with link; tenant is the next one, or the
+// same where the rule says one_trunk.
+func (m *maker) cards() error {
+	if len(m.inv.NICs) == 0 {
+		return refuse("Check that it has one, and that the image has its driver and firmware",
 			"the machine has no network card")
 	}
-	var err error
-	if local && r.External.NIC != "" {
-		if out.external, err = haveNIC(inv, "external.nic", r.External.NIC); err != nil {
-			return out, err
+	p := &m.plan
+	if m.o.Local && m.rack.External.NIC != "" {
+		mac, err := m.haveCard("external.nic", m.rack.External.NIC)
+		if err != nil {
+			return err
 		}
+		p.External = mac
 	}
-	if out.management, err = managementNIC(inv, r, local, out.external); err != nil {
-		return out, err
+	join := m.bond
+	if m.rule.NICs.Bond == BondNone || m.rule.NICs.Bond == "" {
+		join = m.single
 	}
-	out.tenant = next(inv.NICs, out)
-	if out.tenant == "" && slices.Contains(rule.Roles, spec.RoleCompute) {
-		return out, refuse("Add a second network card for the project networks, or give the machine another role",
-			"a compute node needs two network cards, and the machine has only %s", nicList(inv.NICs))
+	if err := join(); err != nil {
+		return err
 	}
-	return out, nil
+	p.VLAN = m.rack.Management.VLAN
+	if mtu := m.rack.Management.MTU; mtu != 1500 {
+		p.MTU = mtu
+	}
+	return m.packetSizes()
 }
 
-func managementNIC(inv Inventory, r *Rack, local bool, external string) (string, error) {
-	if local && r.Management.NIC != "" {
-		return haveNIC(inv, "management.nic", r.Management.NIC)
+// single gives each network a card of its own, or both the same.
+func (m *maker) single() error {
+	p := &m.plan
+	mac, err := m.managementCard()
+	if err != nil {
+		return err
 	}
-	if !local && inv.BootMAC != "" {
-		return haveNIC(inv, ParamBootIf, inv.BootMAC)
+	p.Management = mac
+	if p.Management == p.External {
+		return refuse("Set external.nic to another one, or leave it out",
+			"external.nic is %s, which is the card of the management network", p.External)
 	}
-	rest := slices.DeleteFunc(slices.Clone(inv.NICs), func(n NIC) bool { return n.MAC == external })
+	if m.rule.NICs.OneTrunk {
+		p.Tenant = p.Management
+		return nil
+	}
+	p.Tenant = m.nextCard()
+	if p.Tenant == "" && slices.Contains(m.rule.Roles, spec.RoleCompute) {
+		return refuse("Add a second network card for the project networks, or let them share this one with nics.one_trunk: true in that rule",
+			"a compute node needs two network cards, and the machine has only %s", nicList(m.inv.NICs))
+	}
+	return nil
+}
+
+func (m *maker) managementCard() (string, error) {
+	if m.o.Local && m.rack.Management.NIC != "" {
+		return m.haveCard("management.nic", m.rack.Management.NIC)
+	}
+	if !m.o.Local && m.inv.BootMAC != "" {
+		return m.haveCard(ParamBootIf, m.inv.BootMAC)
+	}
+	rest := slices.DeleteFunc(slices.Clone(m.inv.NICs), func(n NIC) bool { return n.MAC == m.plan.External })
 	if len(rest) == 1 {
 		return rest[0].MAC, nil
 	}
@@ -56,27 +82,68 @@ func managementNIC(inv Inventory, r *Rack, local bool, external string) (string,
 		"cannot tell which network card is the management one: none of %s has link", nicList(rest))
 }
 
-// haveNIC checks that the machine has the NIC that something names.
-func haveNIC(inv Inventory, field, mac string) (string, error) {
-	mac = strings.ToLower(mac)
-	if slices.ContainsFunc(inv.NICs, func(n NIC) bool { return n.MAC == mac }) {
+// haveCard checks that the machine has the card that something names.
+func (m *maker) haveCard(field, mac string) (string, error) {
+	mac = plainMAC(mac)
+	if len(m.cardsOf(mac)) > 0 {
 		return mac, nil
 	}
 	return "", refuse("Set "+field+" to one of them",
-		"%s is %s, and the machine has no such network card; it has %s", field, mac, nicList(inv.NICs))
+		"%s is %s, and the machine has no such network card; it has %s", field, mac, nicList(m.inv.NICs))
 }
 
-// next is the first NIC after the management one that is not taken, or one
-// before it where there is none behind.
-func next(all []NIC, taken nics) string {
-	at := slices.IndexFunc(all, func(n NIC) bool { return n.MAC == taken.management })
+// cardsOf are the cards with these MACs, in that order.
+func (m *maker) cardsOf(macs ...string) []NIC {
+	var list []NIC
+	for _, mac := range macs {
+		if i := slices.IndexFunc(m.inv.NICs, func(n NIC) bool { return n.MAC == mac }); i >= 0 {
+			list = append(list, m.inv.NICs[i])
+		}
+	}
+	return list
+}
+
+// nextCard is the first card after the management one that is not taken, or
+// one before it where there is none behind.
+func (m *maker) nextCard() string {
+	all := m.inv.NICs
+	at := slices.IndexFunc(all, func(n NIC) bool { return n.MAC == m.plan.Management })
 	for i := 1; i < len(all); i++ {
-		n := all[(at+i)%len(all)]
-		if n.MAC != taken.external {
+		if n := all[(at+i)%len(all)]; n.MAC != m.plan.External {
 			return n.MAC
 		}
 	}
 	return ""
+}
+
+// packetSizes refuses cards that cannot carry what rack.yaml wants.
+func (m *maker) packetSizes() error {
+	p, r := &m.plan, m.rack
+	shared := []string{p.Management}
+	if p.Bond != nil {
+		shared = p.Bond.Members
+	}
+	for _, use := range []struct {
+		field string
+		want  int
+		macs  []string
+	}{{"management.mtu", r.Management.MTU, shared}, {"tenant.mtu", r.Tenant.MTU, m.trunk()}} {
+		for _, n := range m.cardsOf(use.macs...) {
+			if n.MTU != 0 && n.MTU < use.want {
+				return refuse("Lower it in rack.yaml, or use another card",
+					"%s is %d bytes, and %s takes %d at most", use.field, use.want, nicList([]NIC{n}), n.MTU)
+			}
+		}
+	}
+	return nil
+}
+
+// trunk are the cards that carry the project networks.
+func (m *maker) trunk() []string {
+	if m.plan.Bond != nil && m.plan.Tenant == m.plan.Management {
+		return m.plan.Bond.Members
+	}
+	return []string{m.plan.Tenant}
 }
 
 func nicList(all []NIC) string {

@@ -1,13 +1,11 @@
 package plan
 
 import (
-	"encoding"
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -15,209 +13,94 @@ import (
 // A RackError is one thing that is wrong with a rack.yaml. Line is 0 where
 // the file says nothing of the field.
 type RackError struct {
-	Line    int
-	Field   string
-	Value   string
-	Allowed string
+	Line    int    `json:"line,omitempty"`
+	Field   string `json:"field"`
+	Value   string `json:"value"`
+	Allowed string `json:"allowed"`
 }
 
 func (e *RackError) Error() string {
-	where := "rack.yaml"
-	if e.Line > 0 {
-		where = fmt.Sprintf("rack.yaml line %d", e.Line)
+	return fmt.Sprintf("%s: %s is %s; allowed: %s", where(e.Line), e.Field, e.Value, e.Allowed)
+}
+
+func where(line int) string {
+	if line > 0 {
+		return fmt.Sprintf("rack.yaml line %d", line)
 	}
-	return fmt.Sprintf("%s: %s is %s; allowed: %s", where, e.Field, e.Value, e.Allowed)
+	return "rack.yaml"
 }
 
 // ParseRack reads rack.yaml, fills in what it leaves out and checks the whole.
 // Every fault is reported, as joined [RackError] values in the order of the
 // file. An empty file is a rack with the defaults.
 func ParseRack(raw []byte) (*Rack, error) {
+	r, _, err := parse(raw)
+	return r, err
+}
+
+// CheckRack is ParseRack and what a person should know of a rack that works.
+func CheckRack(raw []byte) (*Rack, []Warning, error) {
+	r, lines, err := parse(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, warnings(r, lines), nil
+}
+
+func parse(raw []byte) (*Rack, lines, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		return nil, fmt.Errorf("rack.yaml is not YAML: %w", err)
+		return nil, nil, fmt.Errorf("rack.yaml is not YAML: %w", err)
 	}
 	r := &Rack{}
-	d := decoder{lines: map[string]int{}}
+	d := decoder{lines: lines{}, table: newTable()}
 	if len(doc.Content) > 0 && doc.Content[0].Tag != "!!null" {
 		d.decode(doc.Content[0], reflect.ValueOf(r).Elem(), "")
 	}
-	if len(d.faults) > 0 {
-		return nil, errors.Join(d.faults...)
-	}
-	r.fill()
-	c := checker{lines: d.lines}
+	r.fill(d.table)
+	c := checker{lines: d.lines, faults: d.faults}
 	c.rack(r)
 	if len(c.faults) > 0 {
-		return nil, errors.Join(c.faults...)
+		return nil, nil, inOrder(c.faults)
 	}
-	return r, nil
+	return r, d.lines, nil
 }
 
-// A decoder puts YAML nodes into Go values by their json tags, strictly, and
-// remembers the line of each field.
-type decoder struct {
-	lines  map[string]int
-	faults []error
+// inOrder joins faults in the order of the file; those that it says nothing
+// of come first.
+func inOrder(faults []*RackError) error {
+	slices.SortStableFunc(faults, func(a, b *RackError) int { return cmp.Compare(a.Line, b.Line) })
+	all := make([]error, len(faults))
+	for i, f := range faults {
+		all[i] = f
+	}
+	return errors.Join(all...)
 }
 
-func (d *decoder) fault(n *yaml.Node, path, allowed string) {
-	d.faults = append(d.faults, &RackError{Line: n.Line, Field: named(path), Value: shown(n), Allowed: allowed})
-}
+// lines are the lines of the fields that a file has.
+type lines map[string]int
 
-func named(path string) string {
-	if path == "" {
-		return "the document"
-	}
-	return path
-}
-
-// shown is a node's value as a person wrote it.
-func shown(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.ScalarNode:
-		return strconv.Quote(n.Value)
-	case yaml.SequenceNode:
-		return "a list"
-	case yaml.MappingNode:
-		return "a mapping"
-	default:
-		return "an alias"
-	}
-}
-
-func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
-	d.lines[path] = n.Line
-	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
-		return
-	}
-	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		d.text(n, v, path)
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		d.mapping(n, v, path)
-	case reflect.Slice:
-		d.list(n, v, path)
-	case reflect.Map:
-		d.words(n, v, path)
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		d.decode(n, v.Elem(), path)
-	default:
-		d.scalar(n, v, path)
-	}
-}
-
-// text decodes addresses and networks.
-func (d *decoder) text(n *yaml.Node, v reflect.Value, path string) {
-	allowed := "an address like 10.20.0.11"
-	if v.Type().Name() == "Prefix" {
-		allowed = "a network like 10.20.0.0/24"
-	}
-	if n.Kind != yaml.ScalarNode || n.Value == "" {
-		d.fault(n, path, allowed)
-		return
-	}
-	u, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
-	if !ok || u.UnmarshalText([]byte(n.Value)) != nil {
-		d.fault(n, path, allowed)
-	}
-}
-
-func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
-	fields := map[string]int{}
-	var names []string
-	for i := range v.NumField() {
-		name := v.Type().Field(i).Tag.Get("json")
-		fields[name] = i
-		names = append(names, name)
-	}
-	if n.Kind != yaml.MappingNode {
-		d.fault(n, path, "a mapping with any of "+strings.Join(names, ", "))
-		return
-	}
-	var seen []string
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		index, known := fields[key.Value]
-		switch {
-		case !known:
-			d.faults = append(d.faults, &RackError{Line: key.Line, Field: join(path, key.Value), Value: "unknown",
-				Allowed: strings.Join(names, ", ")})
-		case slices.Contains(seen, key.Value):
-			d.fault(key, join(path, key.Value), "once")
-		default:
-			d.decode(value, v.Field(index), join(path, key.Value))
+// of is the line of a field, or of the nearest thing around it that the file
+// has; 0: none.
+func (l lines) of(field string) int {
+	for {
+		if n, ok := l[field]; ok && field != "" {
+			return n
 		}
-		seen = append(seen, key.Value)
+		i := lastBreak(field)
+		if i < 0 {
+			return 0
+		}
+		field = field[:i]
 	}
 }
 
-func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.SequenceNode {
-		d.fault(n, path, "a list")
-		return
-	}
-	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
-	for i, item := range n.Content {
-		d.decode(item, v.Index(i), fmt.Sprintf("%s[%d]", path, i))
-	}
-}
-
-// words decodes a mapping of names to single values.
-func (d *decoder) words(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.MappingNode {
-		d.fault(n, path, "a mapping of names to values")
-		return
-	}
-	v.Set(reflect.MakeMap(v.Type()))
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		at := join(path, key.Value)
-		d.lines[at] = key.Line
-		switch {
-		case value.Kind != yaml.ScalarNode:
-			d.fault(value, at, "a single value")
-		case v.MapIndex(reflect.ValueOf(key.Value)).IsValid():
-			d.fault(key, at, "once")
-		default:
-			v.SetMapIndex(reflect.ValueOf(key.Value), reflect.ValueOf(value.Value))
+// lastBreak is where the last part of a path begins, or -1.
+func lastBreak(field string) int {
+	for i := len(field) - 1; i >= 0; i-- {
+		if field[i] == '.' || field[i] == '[' {
+			return i
 		}
 	}
-}
-
-func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.ScalarNode {
-		d.fault(n, path, "a single value")
-		return
-	}
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString(n.Value)
-	case reflect.Bool:
-		b, err := strconv.ParseBool(n.Value)
-		if err != nil {
-			d.fault(n, path, "true or false")
-			return
-		}
-		v.SetBool(b)
-	case reflect.Int:
-		i, err := strconv.Atoi(n.Value)
-		if err != nil {
-			d.fault(n, path, "a whole number")
-			return
-		}
-		v.SetInt(int64(i))
-	default:
-		d.fault(n, path, "nothing: the field has a type that rack.yaml cannot hold")
-	}
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
+	return -1
 }

@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/cairn-cloud/cairn/node/spec"
+import (
+	"net/netip"
+
+	"github.com/cairn-cloud/cairn/node/spec"
+)
 
 // A Plan is everything that an installation will do, decided before it
 // touches anything.
@@ -25,6 +29,10 @@ type Plan struct {
 	VLAN    int        `json:"vlan,omitempty"`    // of management; 0: untagged
 	MTU     int        `json:"mtu,omitempty"`     // of management; 0: 1500
 	Warn    []string   `json:"warn,omitempty"`    // what a person should know, and does not stop it
+
+	// Address is the one that rack.yaml names for the machine; zero: the
+	// deployer gives it one of its range.
+	Address netip.Addr `json:"address,omitzero"`
 }
 
 // A DataDisk is a further disk, whole, for a role's data.

@@ -33,4 +33,7 @@ var Modules = map[string]string{
 	"golang.org/x/sync":                     "errgroup",
 	"golang.org/x/sys":                      "system calls",
 	"libvirt.org/go/libvirtxml":             "libvirt's XML as structs",
+
+	// Tests alone use these.
+	"github.com/santhosh-tekuri/jsonschema/v6": "a second opinion on the JSON Schema of rack.yaml",
 }
