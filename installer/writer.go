@@ -50,7 +50,6 @@ func (w *writer) copies() ([]disk.Copy, error) {
 		c := disk.Copy{File: f, At: p.Start, Room: p.Size, Resume: w.resume, Again: w.again}
 		if p.Label == plan.LabelSlotA {
 			c.Room -= manifest.FooterSize
-			c.Late = true // only its footer makes it count; a firmware starts from the others as they are
 		}
 		out = append(out, c)
 	}

@@ -171,25 +171,45 @@ func TestAnInstallationIsUnfinishedUntilItsFooter(t *testing.T) {
 	}
 }
 
-func TestVerifyNamesTheChunkThatChanged(t *testing.T) {
+// TestNothingCountsBeforeItIsChecked looks at the place of a file's head after
+// Write, which takes what comes, and after Verify.
+func TestNothingCountsBeforeItIsChecked(t *testing.T) {
 	target := smallest(t)
-	data, f := randomFile(t, 2*manifest.ChunkSize)
+	data, f := randomFile(t, manifest.ChunkSize+512)
 	c := Copy{File: f, At: 1 << 20, Room: 1 << 30}
 	if err := target.Write(t.Context(), data, c); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := target.f.WriteAt([]byte("x"), c.At+manifest.ChunkSize+9); err != nil {
+	head := make([]byte, manifest.ChunkSize)
+	if _, err := target.f.ReadAt(head, c.At); err != nil || !bytes.Equal(head, make([]byte, len(head))) {
+		t.Errorf("the first chunk is on the disk before the others were checked: %v", err)
+	}
+	if err := target.Verify(t.Context(), data, c); err != nil {
 		t.Fatal(err)
 	}
-	err := target.Verify(t.Context(), data, c)
-	if err == nil || !strings.Contains(err.Error(), "does not hold what was written to it: root.img chunk 1 has SHA-256") {
-		t.Errorf("got %v", err)
+	if d := cmp.Diff("", differs(t, target, c, data.data)); d != "" {
+		t.Error(d)
 	}
 }
 
-// TestALateCheckMendsWhatCameDamaged writes chunks as they come, and finds and
-// mends on the disk the one that came damaged; one that stays so is an error.
-func TestALateCheckMendsWhatCameDamaged(t *testing.T) {
+// differs says where a disk does not hold what it should.
+func differs(t *testing.T, target *Target, c Copy, want []byte) string {
+	t.Helper()
+	got := make([]byte, len(want))
+	if _, err := target.f.ReadAt(got, c.At); err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			return fmt.Sprintf("byte %d is %#x, want %#x", i, got[i], want[i])
+		}
+	}
+	return ""
+}
+
+// TestVerifyMendsWhatIsDamaged damages a chunk on its way a number of times: it
+// is found on the disk and fetched again; one that stays damaged is an error.
+func TestVerifyMendsWhatIsDamaged(t *testing.T) {
 	for _, c := range []struct {
 		bad     int
 		want    string // of the error
@@ -197,13 +217,13 @@ func TestALateCheckMendsWhatCameDamaged(t *testing.T) {
 	}{
 		{bad: 0, fetched: []int{0, 1, 2}},
 		{bad: 1, fetched: []int{0, 1, 1, 2}},
-		{bad: 2, fetched: []int{0, 1, 1, 2}, want: "root.img: root.img chunk 1 has SHA-256 "},
+		{bad: 2, fetched: []int{1, 1, 2}, want: "root.img: root.img chunk 1 has SHA-256 "},
 	} {
 		target := smallest(t)
 		data, f := randomFile(t, 2*manifest.ChunkSize+512)
 		data.bad = c.bad
 		var told []string
-		cp := Copy{File: f, At: 1 << 20, Room: 1 << 30, Late: true, Again: func(why error) { told = append(told, why.Error()) }}
+		cp := Copy{File: f, At: 1 << 20, Room: 1 << 30, Again: func(why error) { told = append(told, why.Error()) }}
 		if err := target.Write(t.Context(), data, cp); err != nil {
 			t.Fatalf("%d damaged: %v", c.bad, err)
 		}
@@ -218,10 +238,28 @@ func TestALateCheckMendsWhatCameDamaged(t *testing.T) {
 		if len(told) != min(c.bad, 1) || len(told) == 1 && !strings.Contains(told[0], "root.img chunk 1 has SHA-256 ") {
 			t.Errorf("%d damaged: told %q", c.bad, told)
 		}
-		got := make([]byte, f.Size)
-		if _, err := target.f.ReadAt(got, cp.At); err != nil || c.want == "" && !bytes.Equal(got, data.data) {
-			t.Errorf("%d damaged: the disk holds something else: %v", c.bad, err)
+		if d := differs(t, target, cp, data.data); c.want == "" && d != "" {
+			t.Errorf("%d damaged: %s", c.bad, d)
 		}
+	}
+}
+
+func TestVerifyNamesTheDiskThatForgets(t *testing.T) {
+	target := smallest(t)
+	zero, err := os.OpenFile("/dev/zero", os.O_RDWR, 0) // takes everything, and keeps nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.direct.Close()
+	target.direct = zero
+	data, f := randomFile(t, 2*manifest.ChunkSize)
+	c := Copy{File: f, At: 1 << 20, Room: 1 << 30}
+	if err := target.Write(t.Context(), data, c); err != nil {
+		t.Fatal(err)
+	}
+	err = target.Verify(t.Context(), data, c)
+	if err == nil || !strings.Contains(err.Error(), target.Path+" does not hold what was written to it: root.img chunk 1 has SHA-256") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestInstallOnABlockDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	data, f := randomFile(t, 3*manifest.ChunkSize+512)
-	c := Copy{File: f, At: parts[2].Start, Room: parts[2].Size - manifest.FooterSize, Late: true}
+	c := Copy{File: f, At: parts[2].Start, Room: parts[2].Size - manifest.FooterSize}
 	if err := errors.Join(target.Write(t.Context(), data, c), target.Sync(), target.Verify(t.Context(), data, c)); err != nil {
 		t.Fatal(err)
 	}

@@ -34,10 +34,6 @@ type Copy struct {
 	At     int64 // bytes from the start of the disk; a multiple of 1 MiB
 	Room   int64 // bytes there
 	Resume bool  // chunks that are right on the disk already are not fetched
-	// Late leaves the check to [Target.Verify], so that every byte is hashed
-	// once and writing waits for nothing. It is for a place that nothing starts
-	// from or reads before it is complete: a slot without its footer.
-	Late bool
 	// Progress is told how many bytes are done, from several goroutines.
 	Progress func(done int64)
 	// Again is told which chunk Verify fetches once more and why; from several
@@ -45,22 +41,22 @@ type Copy struct {
 	Again func(why error)
 }
 
-// Write copies a file of the release to the disk. Every chunk is checked
-// before it is written, unless that comes late. Nothing is durable before
-// [Target.Sync].
+// Write copies a file of the release to the disk, all but its first chunk, and
+// as it comes. What is there afterwards is not to be trusted, and nothing takes
+// it for a file system: those begin in the first chunk, and [Target.Partition]
+// has cleared its place. [Target.Verify] makes it count. So every byte is
+// hashed once, where it lies, and writing waits for no check.
+//
+// Nothing is durable before [Target.Sync].
 func (t *Target) Write(ctx context.Context, from Chunks, c Copy) error {
 	if c.File.Size > c.Room {
 		return fmt.Errorf("%s has %d bytes, and its place on %s only %d", c.File.Name, c.File.Size, t.Path, c.Room)
-	}
-	fetch := from.Chunk
-	if c.Late {
-		fetch = from.Fetch
 	}
 	return t.each(ctx, c, func(ctx context.Context, i int, buf []byte) error {
 		if c.Resume && t.right(c, i, buf) {
 			return nil
 		}
-		return t.put(ctx, fetch, c, i, buf)
+		return t.put(ctx, from.Fetch, c, i, buf)
 	})
 }
 
@@ -82,30 +78,30 @@ type fetch func(ctx context.Context, f *manifest.File, i int, buf []byte) error
 
 func align(n int64) int64 { return (n + sectorAlign - 1) / sectorAlign * sectorAlign }
 
-// each does something for every chunk, a few at a time, in their order.
+// each does something for every chunk but the first, a few at a time, in their
+// order.
 func (t *Target) each(ctx context.Context, c Copy, do func(ctx context.Context, i int, buf []byte) error) error {
-	var next, done atomic.Int64
+	var last, done atomic.Int64
+	rest := c.File.Size - c.File.ChunkLen(0)
 	g, ctx := errgroup.WithContext(ctx)
-	for range min(workers, len(c.File.Chunks)) {
+	for range min(workers, len(c.File.Chunks)-1) {
 		g.Go(func() error {
-			buf, err := alignedBuffer()
-			if err != nil {
+			return withBuffer(func(buf []byte) (err error) {
+				for err == nil && ctx.Err() == nil {
+					i := int(last.Add(1))
+					if i >= len(c.File.Chunks) {
+						break
+					}
+					if err = do(ctx, i, buf); err == nil {
+						c.tell(done.Add(c.File.ChunkLen(i)))
+					}
+				}
 				return err
-			}
-			for err == nil && ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(c.File.Chunks) {
-					break
-				}
-				if err = do(ctx, i, buf); err == nil {
-					c.tell(done.Add(c.File.ChunkLen(i)))
-				}
-			}
-			return errors.Join(err, unix.Munmap(buf))
+			})
 		})
 	}
 	err := g.Wait()
-	if err == nil && done.Load() < c.File.Size {
+	if err == nil && done.Load() < rest {
 		err = context.Cause(ctx) // cut off from outside
 	}
 	if err != nil {
@@ -120,13 +116,13 @@ func (c *Copy) tell(done int64) {
 	}
 }
 
-// alignedBuffer is room for one chunk on a page border, as direct I/O wants.
-func alignedBuffer() ([]byte, error) {
+// withBuffer lends room for one chunk on a page border, as direct I/O wants.
+func withBuffer(do func(buf []byte) error) error {
 	b, err := unix.Mmap(-1, 0, manifest.ChunkSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
-		return nil, fmt.Errorf("memory for a chunk: %w", err)
+		return fmt.Errorf("memory for a chunk: %w", err)
 	}
-	return b, nil
+	return errors.Join(do(b), unix.Munmap(b))
 }
 
 // WriteFooter completes a slot: from now on it can be booted. It is called

@@ -14,7 +14,7 @@ import (
 func BenchmarkWrite(b *testing.B) {
 	dev := loopDevice(b)
 	data, f := randomFile(b, 32*manifest.ChunkSize)
-	c := Copy{File: f, At: 1 << 30, Room: 1 << 30, Late: true}
+	c := Copy{File: f, At: 1 << 30, Room: 1 << 30}
 	for _, step := range []struct {
 		name string
 		do   func(*Target) error
