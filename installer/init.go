@@ -31,9 +31,10 @@ type machine struct {
 
 // modes are the values of cairn.mode.
 const (
-	modeBoot    = "boot"
-	modeInstall = "install"
-	modeIdle    = "idle"
+	modeBoot      = "boot"
+	modeInstall   = "install"
+	modeInventory = "inventory"
+	modeIdle      = "idle"
 )
 
 // Init is PID 1 of the initramfs. It does not return: it ends in another
@@ -83,12 +84,14 @@ func (m *machine) run(ctx context.Context) error {
 		return m.boot(ctx)
 	case modeInstall:
 		return m.install(ctx)
+	case modeInventory:
+		return m.inventory(ctx)
 	case modeIdle:
 		m.console.Printf("cairn: idle, as %s says", plan.ParamMode)
 		<-ctx.Done()
 		return ctx.Err()
 	default:
-		return fmt.Errorf("%s is %q; allowed: %s, %s, %s", plan.ParamMode, mode, modeBoot, modeInstall, modeIdle)
+		return fmt.Errorf("%s is %q; allowed: %s, %s, %s, %s", plan.ParamMode, mode, modeBoot, modeInstall, modeInventory, modeIdle)
 	}
 }
 

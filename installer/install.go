@@ -48,12 +48,14 @@ func (m *machine) install(ctx context.Context) error {
 	if err := network.LinksUp(ctx, linkPatience); err != nil {
 		m.log.Warn("links", "error", err)
 	}
-	inv := inventory.This().Collect("", m.bootMAC())
+	host := m.look()
+	inv := host.Collect("", m.bootMAC())
 	from, err := m.origin(ctx, inv)
 	if err != nil {
 		return err
 	}
-	job := &job{from: from, keys: keys, log: m.log, print: m.console.Printf, doing: func(s string) { m.doing = s }}
+	host.LLDPWait = m.lldpWait(patienceFor(from))
+	job := &job{from: from, host: host, keys: keys, log: m.log, print: m.console.Printf, doing: func(s string) { m.doing = s }}
 	err = job.run(ctx, m.bootMAC())
 	if stamped := (*installedError)(nil); errors.As(err, &stamped) {
 		m.console.Printf("cairn: %v", err)
@@ -84,6 +86,7 @@ func (m *machine) bootMAC() string {
 // uses the kernel, and nothing of the first process.
 type job struct {
 	from  origin
+	host  inventory.Host
 	keys  []ed25519.PublicKey
 	log   *slog.Logger
 	print func(format string, args ...any)
@@ -109,7 +112,7 @@ func (j *job) run(ctx context.Context, bootMAC string) error {
 		return err
 	}
 	j.doing("deciding what to do")
-	inv := inventory.This().Collect(j.from.Medium(), bootMAC)
+	inv := j.host.Collect(j.from.Medium(), bootMAC)
 	stamp := j.from.Stamp(j.release)
 	if i := slices.IndexFunc(inv.Disks, func(d plan.Disk) bool { return stamp != "" && d.Stamp == stamp && !d.Unfinished }); i >= 0 {
 		return &installedError{inv.Disks[i].Path}

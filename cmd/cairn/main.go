@@ -14,6 +14,7 @@ import (
 	"github.com/cairn-cloud/cairn/controller"
 	"github.com/cairn-cloud/cairn/hardening"
 	"github.com/cairn-cloud/cairn/installer"
+	"github.com/cairn-cloud/cairn/installer/inventory"
 	"github.com/cairn-cloud/cairn/iso/seal"
 	"github.com/cairn-cloud/cairn/node/agent"
 	"github.com/cairn-cloud/cairn/node/simnode"
@@ -26,10 +27,13 @@ type roles struct {
 	Deploy     pxe.Command            `cmd:"" help:"Boot the machines of a rack from the network and install them."`
 	Controller controller.Command     `cmd:"" help:"Serve the cloud's APIs."`
 	Node       agent.Command          `cmd:"" help:"Run the guests of this host."`
+	Inventory  inventory.Command      `cmd:"" help:"Print what this machine consists of."`
 	Audit      hardening.AuditCommand `cmd:"" help:"Compare this machine with what it should be."`
 	Rack       struct {
 		lab.Command `embed:""`
-		Check       installer.RackCommand `cmd:"" help:"Say what is wrong with a rack.yaml, or print it with its defaults."`
+		Check       installer.RackCommand    `cmd:"" help:"Say what is wrong with a rack.yaml, or print it with its defaults."`
+		Explain     installer.ExplainCommand `cmd:"" help:"Say what becomes of machines by a rack.yaml, and why."`
+		Schema      installer.SchemaCommand  `cmd:"" help:"Print the JSON Schema of rack.yaml."`
 	} `cmd:"" help:"Check a rack.yaml, or rehearse a rack in virtual machines."`
 	ISO     seal.Command    `cmd:"" name:"iso" help:"Seal a rack.yaml into an installation medium."`
 	Simnode simnode.Command `cmd:"" hidden:"" help:"Pretend to be hosts."`

@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/cairn-cloud/cairn/installer/inventory/lldp"
 	"github.com/cairn-cloud/cairn/installer/plan"
 )
 
@@ -38,8 +37,8 @@ func (c *Command) take(log *slog.Logger) (plan.Inventory, error) {
 	}
 	h := This()
 	if c.LLDP > 0 {
-		l := lldp.Listen(lldp.Options{Cards: h.Cards(), Log: log})
-		h.Neighbours, h.LLDPWait = l, c.LLDP
+		h, l := h.Listening(false, log) // an agent of this machine may be speaking already
+		h.LLDPWait = c.LLDP
 		inv := h.Collect("", "")
 		return inv, l.Close()
 	}

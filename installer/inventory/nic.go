@@ -2,11 +2,13 @@ package inventory
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
 
+	"github.com/cairn-cloud/cairn/installer/inventory/lldp"
 	"github.com/cairn-cloud/cairn/installer/plan"
 )
 
@@ -111,11 +113,21 @@ func (h Host) neighbours(cards []plan.NIC) {
 	}
 }
 
-// Cards are the names of the network cards, to listen on.
-func (h Host) Cards() []string {
-	var names []string
+// Listening returns the host with a listener for LLDP on its cards, whose
+// links must be up, until the listener is closed. Whoever announces tells the
+// switches who is plugged in, and has their answer within a second or two.
+func (h Host) Listening(announce bool, log *slog.Logger) (Host, *lldp.Listener) {
+	o := lldp.Options{Log: log}
 	for _, n := range h.nics() {
-		names = append(names, n.Name)
+		o.Cards = append(o.Cards, n.Name)
 	}
-	return names
+	if announce {
+		inv := plan.Inventory{NICs: h.nics()}
+		h.identity(&inv)
+		o.Machine = orElse(inv.Machine, idFromMAC(inv))
+		o.Name = orElse(inv.Serial, o.Machine)
+	}
+	l := lldp.Listen(o)
+	h.Neighbours = l
+	return h, l
 }

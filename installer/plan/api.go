@@ -35,7 +35,7 @@ const (
 // Parameters on the kernel line. Params of the installer; the deployer's
 // scripts write them and the init reads them.
 const (
-	ParamMode     = "cairn.mode"     // install, boot (default: boot an installed disk) or shell-less "idle"
+	ParamMode     = "cairn.mode"     // install, boot (default: boot an installed disk), inventory or shell-less "idle"
 	ParamDeployer = "cairn.deployer" // host or address of the deployer
 	ParamCA       = "cairn.ca"       // sha256:<hex of the CA certificate's DER>
 	ParamTicket   = "cairn.ticket"   // one-shot boot ticket
@@ -44,6 +44,7 @@ const (
 	ParamDisk     = "cairn.disk"     // disk to boot or to install on: a path or a serial number
 	ParamSlot     = "cairn.slot"     // slot to boot: a or b; default: the newest
 	ParamFail     = "cairn.fail"     // after a failure: reboot (default), wait or poweroff
+	ParamLLDP     = "cairn.lldp"     // seconds to wait for switches to say who they are; default 3
 )
 
 // ConfVolume is the file system label of a volume that holds rack.yaml.
