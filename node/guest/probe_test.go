@@ -56,15 +56,15 @@ func TestProbeEnds(t *testing.T) {
 		"refuses":  {false, `QEMU ended before a kernel had started under TCG: exit status 1; QEMU says: "qemu: failed to initialize kvm: Permission denied"`},
 		"gives up": {false, `TCG opened, but gave up on a kernel: KVM internal error. Suberror: 1`},
 		"ends":     {false, "QEMU ended before a kernel had started under TCG"},
-		"talks":    {false, `TCG opened, but a kernel was not done in 2s; its last words: "still at it"`},
-		"hangs":    {false, `TCG opened, but a kernel printed nothing more in 1s; its last words: "[    0.000000] a line of a kernel"`},
+		"talks":    {false, "TCG opened, but a kernel was not done in 1s"},
+		"hangs":    {false, "TCG opened, but a kernel printed nothing "}, // or nothing more
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Setenv(fakeVariable, what)
 			p := Probe{Accel: "tcg", Kernel: kernel, QEMU: os.Args[0], Silence: time.Minute, Limit: time.Minute}
 			switch what {
 			case "talks":
-				p.Limit = 2 * time.Second
+				p.Limit = time.Second
 			case "hangs":
 				p.Silence = time.Second
 			}
@@ -76,6 +76,24 @@ func TestProbeEnds(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		})
+	}
+}
+
+// The reason of a no shows how far the kernel came.
+func TestSilenceIsExplained(t *testing.T) {
+	ctx, end := context.WithCancelCause(t.Context())
+	defer end(nil)
+	tr := &transcript{probe: Probe{Accel: "kvm", Silence: time.Hour, Limit: time.Hour}, end: end}
+	defer tr.start()()
+	for _, s := range []string{"Probing EDD", "... ok\r\n", "\r\n  "} {
+		if _, err := tr.Write([]byte(s)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr.silent()
+	want := `KVM opened, but a kernel printed nothing more in 1h0m0s; its last words: "Probing EDD... ok"`
+	if got := context.Cause(ctx); got == nil || got.Error() != want {
+		t.Errorf("got %v, want %s", got, want)
 	}
 }
 
