@@ -1,5 +1,6 @@
 // Package network brings up what an installer needs of the network: links,
-// one address by DHCP or from the kernel line, and name servers.
+// bonds and VLANs on them ([Make]), one address by DHCP or from the kernel
+// line, and name servers.
 //
 // Linux only, and as root. It imports nothing of ours.
 package network
@@ -68,18 +69,16 @@ func ParseBootIf(s string) (string, error) {
 	return hw.String(), nil
 }
 
-// byMAC finds the link with that hardware address.
-func byMAC(mac string) (netlink.Link, error) {
-	all, err := netlink.LinkList()
+// find finds a card by its hardware address, or any interface by its name.
+func find(nic string) (netlink.Link, error) {
+	if _, err := net.ParseMAC(nic); err == nil {
+		return card(nic)
+	}
+	l, err := netlink.LinkByName(nic)
 	if err != nil {
-		return nil, fmt.Errorf("network links: %w", err)
+		return nil, fmt.Errorf("network interface %s: %w", nic, err)
 	}
-	for _, l := range all {
-		if strings.EqualFold(l.Attrs().HardwareAddr.String(), mac) {
-			return l, nil
-		}
-	}
-	return nil, fmt.Errorf("no network card has the address %s", mac)
+	return l, nil
 }
 
 // A Lease is an address that the machine uses while it installs.
@@ -90,10 +89,10 @@ type Lease struct {
 	DNS       []string
 }
 
-// DHCP asks for an address on the NIC with that MAC until there is one. say
-// is told every failed try.
-func DHCP(ctx context.Context, mac string, say func(string, ...any), log *slog.Logger) (Lease, error) {
-	link, err := byMAC(mac)
+// DHCP asks for an address until there is one. nic is the MAC of a card or the
+// name of an interface. say is told every failed try.
+func DHCP(ctx context.Context, nic string, say func(string, ...any), log *slog.Logger) (Lease, error) {
+	link, err := find(nic)
 	if err != nil {
 		return Lease{}, err
 	}
@@ -109,7 +108,7 @@ func DHCP(ctx context.Context, mac string, say func(string, ...any), log *slog.L
 			return Lease{}, fmt.Errorf("DHCP on %s: %w", link.Attrs().Name, context.Cause(ctx))
 		}
 		log.Warn("DHCP", "interface", link.Attrs().Name, "error", err)
-		say("waiting for a DHCP answer on %s (%s): %v", link.Attrs().Name, mac, err)
+		say("waiting for a DHCP answer on %s (%s): %v", link.Attrs().Name, link.Attrs().HardwareAddr, err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):

@@ -12,16 +12,16 @@ import (
 // Static uses the ip= word of the kernel line, in the kernel's own form
 // (Documentation/admin-guide/nfs/nfsroot.rst):
 // address::gateway:netmask:name:device:none:dns. The device may be empty, and
-// then mac says which it is.
-func Static(word, mac string) (Lease, error) {
+// then nic, a MAC or the name of an interface, says which it is.
+func Static(word, nic string) (Lease, error) {
 	l, err := parseStatic(word)
 	if err != nil {
 		return Lease{}, err
 	}
-	link, err := byMAC(mac)
 	if l.Interface != "" {
-		link, err = netlink.LinkByName(l.Interface)
+		nic = l.Interface
 	}
+	link, err := find(nic)
 	if err != nil {
 		return Lease{}, fmt.Errorf("ip=%s: %w", word, err)
 	}
