@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 
@@ -28,16 +29,9 @@ func (c *Command) Run(_ context.Context, _ *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	inv := inventory.This().Collect("", "")
-	if c.Inventory != "" {
-		b, err := os.ReadFile(c.Inventory)
-		if err != nil {
-			return fmt.Errorf("inventory: %w", err)
-		}
-		inv = plan.Inventory{}
-		if err := json.Unmarshal(b, &inv); err != nil {
-			return fmt.Errorf("inventory %s: %w", c.Inventory, err)
-		}
+	inv, err := inventoryOf(c.Inventory)
+	if err != nil {
+		return err
 	}
 	p, err := plan.Make(inv, rack, plan.Options{Local: !c.Network, Number: 1, Disk: c.Disk})
 	if err != nil {
@@ -47,32 +41,94 @@ func (c *Command) Run(_ context.Context, _ *slog.Logger) error {
 }
 
 func (c *Command) print(p plan.Plan) error {
-	if !c.JSON {
-		_, err := fmt.Print(p)
-		return err
+	if c.JSON {
+		return writeJSON(os.Stdout, p)
 	}
-	e := json.NewEncoder(os.Stdout)
+	_, err := fmt.Print(p)
+	return err
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(p)
+	return e.Encode(v)
 }
 
-// RackCommand is "cairn rack-check": it reads a rack.yaml, names everything
-// that is wrong with it, or prints it with its defaults filled in.
+// RackCommand is "cairn rack check": it names everything that is wrong with a
+// rack.yaml, and what a person should know of one that works.
 type RackCommand struct {
-	Rack string `arg:"" type:"existingfile" help:"rack.yaml."`
+	Rack  string `arg:"" type:"existingfile" help:"rack.yaml."`
+	JSON  bool   `name:"json" help:"Print faults and warnings as JSON."`
+	Print bool   `help:"Print the rack with all its defaults, as a rack.yaml."`
 }
 
-// Run prints the rack as it is understood.
+// Run prints what there is to say, and fails if the rack cannot be used.
 func (c *RackCommand) Run(_ context.Context, _ *slog.Logger) error {
-	rack, err := readRackFile(c.Rack)
-	if err != nil {
-		return err
-	}
-	b, err := json.MarshalIndent(rack, "", "  ")
+	raw, err := os.ReadFile(c.Rack)
 	if err != nil {
 		return fmt.Errorf("rack: %w", err)
 	}
-	_, err = fmt.Println(string(b))
+	return c.check(os.Stdout, raw)
+}
+
+func (c *RackCommand) check(w io.Writer, raw []byte) error {
+	rack, warnings, err := plan.CheckRack(raw)
+	faults := plan.Faults(err)
+	switch {
+	case c.JSON:
+		if werr := writeJSON(w, checked{len(faults) == 0, append([]*plan.RackError{}, faults...), append([]plan.Warning{}, warnings...)}); werr != nil {
+			return werr
+		}
+	case c.Print && rack != nil:
+		text, err := rack.YAML()
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(text)
+		return err
+	default:
+		for _, f := range faults {
+			fmt.Fprintln(w, f)
+		}
+		for _, f := range warnings {
+			fmt.Fprintf(w, "warning: %s\n", f)
+		}
+	}
+	switch {
+	case len(faults) > 0:
+		return fmt.Errorf("%s cannot be used: %s", c.Rack, numberOf(len(faults), "fault"))
+	case !c.JSON:
+		fmt.Fprintf(w, "%s can be used: %s, %s\n", c.Rack, numberOf(len(rack.Rules), "rule"), numberOf(len(warnings), "warning"))
+	}
+	return nil
+}
+
+// checked is what "cairn rack check --json" prints.
+type checked struct {
+	OK       bool              `json:"ok"`
+	Faults   []*plan.RackError `json:"faults"`
+	Warnings []plan.Warning    `json:"warnings"`
+}
+
+func numberOf(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// SchemaCommand is "cairn rack schema": the JSON Schema of rack.yaml, for
+// editors.
+type SchemaCommand struct{}
+
+// Run prints the schema.
+func (c *SchemaCommand) Run(_ context.Context, _ *slog.Logger) error {
+	text, err := plan.Schema()
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(text)
 	return err
 }
 
@@ -82,4 +138,24 @@ func readRackFile(file string) (*plan.Rack, error) {
 		return nil, fmt.Errorf("rack: %w", err)
 	}
 	return plan.ParseRack(raw)
+}
+
+// inventoryOf reads an inventory that was saved, or takes this machine's where
+// no file is named.
+func inventoryOf(file string) (plan.Inventory, error) {
+	if file == "" {
+		return inventory.This().Collect("", ""), nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return plan.Inventory{}, fmt.Errorf("inventory: %w", err)
+	}
+	var inv plan.Inventory
+	if err := json.Unmarshal(b, &inv); err != nil {
+		return plan.Inventory{}, fmt.Errorf("inventory %s: %w", file, err)
+	}
+	if inv.Machine == "" {
+		return plan.Inventory{}, fmt.Errorf("inventory %s: machine is empty; allowed: what `cairn inventory --json` prints", file)
+	}
+	return inv, nil
 }

@@ -77,6 +77,24 @@ func inOrder(faults []*RackError) error {
 	return errors.Join(all...)
 }
 
+// Faults are the single faults of an error of ParseRack.
+func Faults(err error) []*RackError {
+	if err == nil {
+		return nil
+	}
+	if one := (*RackError)(nil); errors.As(err, &one) {
+		if all, ok := err.(interface{ Unwrap() []error }); ok {
+			var list []*RackError
+			for _, e := range all.Unwrap() {
+				list = append(list, Faults(e)...)
+			}
+			return list
+		}
+		return []*RackError{one}
+	}
+	return []*RackError{{Field: "the document", Value: "unreadable (" + err.Error() + ")", Allowed: "YAML"}}
+}
+
 // lines are the lines of the fields that a file has.
 type lines map[string]int
 

@@ -14,7 +14,9 @@ func (p Plan) String() string {
 	}
 	line("machine", "%s", p.Machine)
 	line("becomes", "%s, %v (rule %q)", p.HostName, p.Roles, p.Rule)
-	line("version", "%s", p.Version)
+	if p.Version != "" {
+		line("version", "%s", p.Version)
+	}
 	p.printNetworks(line)
 	p.printDisks(line)
 	for _, part := range p.Partitions {
