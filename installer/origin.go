@@ -63,27 +63,47 @@ func (m *machine) say(format string, args ...any) {
 }
 
 // network brings up the NIC that the machine booted from, or the first with
-// link.
+// link, with the tag or in the bond that the kernel line asks for.
 func (m *machine) network(ctx context.Context, inv plan.Inventory) error {
-	mac := inv.BootMAC
-	for i := 0; mac == "" && i < len(inv.NICs); i++ {
-		if inv.NICs[i].Link {
-			mac = inv.NICs[i].MAC
-		}
+	port, err := m.port(inv)
+	if err != nil {
+		return err
 	}
-	if mac == "" {
-		return &plan.Refusal{Reason: "no network card of this machine has link", Remedy: "Plug in a cable, and check that the image has the card's driver and firmware"}
+	if err := m.modules.Load(port.Modules()...); err != nil {
+		return err
+	}
+	nic, err := network.Make(ctx, port)
+	if err != nil {
+		return err
 	}
 	var lease network.Lease
-	var err error
 	if word := m.params.Get("ip"); word != "" && word != "dhcp" {
-		lease, err = network.Static(word, mac)
+		lease, err = network.Static(word, nic)
 	} else {
-		lease, err = network.DHCP(ctx, mac, m.say, m.log)
+		lease, err = network.DHCP(ctx, nic, m.say, m.log)
 	}
 	if err != nil {
 		return err
 	}
 	m.console.Printf("cairn: %s has address %s", lease.Interface, lease.Address)
 	return nil
+}
+
+// port is what carries the management network of this machine.
+func (m *machine) port(inv plan.Inventory) (network.Port, error) {
+	p := network.Port{MAC: inv.BootMAC, Bond: m.params.Get(plan.ParamBond)}
+	for _, n := range inv.NICs {
+		if n.Link && p.MAC == "" {
+			p.MAC = n.MAC
+		}
+		if n.Link && p.Bond != "" {
+			p.Members = append(p.Members, n.MAC)
+		}
+	}
+	if p.MAC == "" {
+		return p, &plan.Refusal{Reason: "no network card of this machine has link", Remedy: "Plug in a cable, and check that the image has the card's driver and firmware"}
+	}
+	var err error
+	p.VLAN, err = network.ParseVLAN(m.params.Get(plan.ParamVLAN))
+	return p, err
 }

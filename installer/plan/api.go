@@ -45,6 +45,8 @@ const (
 	ParamSlot     = "cairn.slot"     // slot to boot: a or b; default: the newest
 	ParamFail     = "cairn.fail"     // after a failure: reboot (default), wait or poweroff
 	ParamLLDP     = "cairn.lldp"     // seconds to wait for switches to say who they are; default 3
+	ParamVLAN     = "cairn.vlan"     // tag of the management network, 1 to 4094; default: untagged
+	ParamBond     = "cairn.bond"     // active-backup or 802.3ad: install over a bond of all cards with link
 )
 
 // ConfVolume is the file system label of a volume that holds rack.yaml.
