@@ -58,7 +58,7 @@ func (f *Fleet) identify(r *record, csr, digest string) error {
 		return fmt.Errorf("%w: %w", ErrDenied, err)
 	}
 	// The machine may have asked for an address on another NIC since.
-	a, err := f.conf.Addresses.Pin(m.Plan.Management)
+	a, err := f.pin(m.Plan)
 	if err != nil {
 		return fmt.Errorf("address of machine %s: %w", m.ID, err)
 	}

@@ -144,68 +144,16 @@ func (f *Fleet) match(r *record) error {
 	if err != nil {
 		return err
 	}
-	a, err := f.conf.Addresses.Pin(p.Management)
+	a, err := f.pin(&p)
 	if err != nil {
 		return fmt.Errorf("no address for the machine: %w", err)
 	}
-	m.Plan, m.Name, m.Address = &p, p.HostName, a
+	m.Plan, m.Rule, m.Name, m.Address = &p, p.Rule, p.HostName, a
 	if err := m.move(Matched, "", f.conf.Now); err != nil {
 		return err
 	}
 	f.say("machine matched", m, "rule", p.Rule, "address", a)
 	return nil
-}
-
-// plan asks the planner, counting host names until one is free. A machine
-// that had a name keeps it.
-func (f *Fleet) plan(r *record) (plan.Plan, error) {
-	m := &r.Machine
-	rack := f.rackFor(m)
-	var free *plan.Plan
-	for n := 1; n <= len(f.records)+len(f.conf.Reserved)+1; n++ {
-		p, err := f.conf.Planner(*m.Inventory, rack, plan.Options{Version: f.conf.Version, Number: n})
-		if err != nil {
-			return plan.Plan{}, err
-		}
-		if p.HostName == m.Name {
-			return p, nil
-		}
-		if free == nil && !f.taken(p.HostName, r.Key) {
-			free = &p
-		}
-	}
-	if free == nil {
-		return plan.Plan{}, fmt.Errorf("every host name of the rule that the machine meets is taken. Put %%d into host of that rule")
-	}
-	return *free, nil
-}
-
-func (f *Fleet) taken(name, by string) bool {
-	if slices.Contains(f.conf.Reserved, name) {
-		return true
-	}
-	for _, r := range f.records {
-		if r.Machine.Name == name && r.Key != by {
-			return true
-		}
-	}
-	return false
-}
-
-// rackFor is the rack as it holds for the machine: an operator who asks for a
-// reinstallation gives up the installation that is there.
-func (f *Fleet) rackFor(m *Machine) *plan.Rack {
-	if !m.MayWipe {
-		return f.conf.Rack
-	}
-	rack := *f.conf.Rack
-	rack.Rules = slices.Clone(rack.Rules)
-	for i := range rack.Rules {
-		if rack.Rules[i].Disk.Wipe == plan.WipeNever {
-			rack.Rules[i].Disk.Wipe = plan.WipeCairn
-		}
-	}
-	return &rack
 }
 
 // checks is what can be told from here before the disk is touched.

@@ -28,7 +28,8 @@ type Machine struct {
 	Wait     string     `json:"wait,omitempty"` // what it waits for
 	Hint     string     `json:"hint,omitempty"` // why it may hang
 
-	Name      string     `json:"name,omitempty"` // host name; kept over reinstallations
+	Name      string     `json:"name,omitempty"` // host name; kept over reinstallations, as is
+	Rule      string     `json:"rule,omitempty"` // the role rule that it counts for
 	Approved  bool       `json:"approved"`
 	Installed bool       `json:"installed"` // has enrolled: it boots its disk
 	MayWipe   bool       `json:"may_wipe,omitempty"`
