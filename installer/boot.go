@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/cairn-cloud/cairn/installer/disk"
 	"github.com/cairn-cloud/cairn/installer/initrd"
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/installer/slot"
@@ -47,7 +48,7 @@ func (m *machine) bootDisk(ctx context.Context, named string) error {
 	m.doing = "booting " + in.Disk
 	slots, err := in.Choose(m.params.Get(plan.ParamSlot), keys)
 	if err != nil {
-		return err
+		return m.noSlot(in, err)
 	}
 	root, err := m.openSlot(in, slots)
 	if err != nil {
@@ -73,6 +74,21 @@ func (m *machine) bootDisk(ctx context.Context, named string) error {
 	}
 	m.doing = "starting the system of " + in.Disk
 	return initrd.SwitchRoot(sysroot, []string{"/sbin/init"}, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=linux"})
+}
+
+// noSlot says why nothing can be booted. A disk whose installation was cut off
+// is not booted again: the firmware goes on to what can finish it.
+func (m *machine) noSlot(in slot.Installation, why error) error {
+	err := disk.Disarm(in.Disk)
+	if errors.Is(err, disk.ErrNotCutOff) {
+		return why
+	}
+	if err != nil {
+		m.log.Error("disarm the disk", "error", err)
+		return why
+	}
+	return &plan.Refusal{Reason: fmt.Sprintf("the installation on %s was cut off before its end", in.Disk),
+		Remedy: "Let the machine boot from the network or from the ISO, which takes the installation up again. It does not boot from this disk any more until then"}
 }
 
 // openSlot opens the best slot that can be read: one whose signature is right

@@ -26,6 +26,9 @@ type Contents struct {
 func Look(r io.ReaderAt, size int64) Contents {
 	var c Contents
 	t, err := ReadTable(r, size)
+	if err == nil && t.onlyProtects() && marked(r, slotAEnd(size)) {
+		return Contents{Words: []string{cutOff}, Unfinished: true} // before its table was there
+	}
 	if err == nil {
 		c.table(r, size, t)
 	}
@@ -91,19 +94,38 @@ func (c *Contents) cairn(r io.ReaderAt, t Table) {
 		}
 	}
 	a := t.find(plan.LabelSlotA)
-	head := make([]byte, len(Marker))
-	if _, err := r.ReadAt(head, a.Start+a.Size-manifest.FooterSize); err == nil && string(head) == Marker {
-		c.Unfinished = len(versions) == 0
-	}
+	c.Unfinished = len(versions) == 0 && marked(r, a.Start+a.Size)
 	c.Stamp = readStamp(r, t.find(plan.LabelBIOS))
 	switch {
 	case c.Unfinished:
-		c.Words = append(c.Words, "an installation of Cairn that was cut off")
+		c.Words = append(c.Words, cutOff)
 	case len(versions) == 0:
 		c.Words = append(c.Words, "an installation of Cairn without a whole system slot, and its data")
 	default:
 		c.Words = append(c.Words, "an installation of Cairn "+strings.Join(versions, " and ")+" with its data")
 	}
+}
+
+// cutOff says in words what [Marker] does.
+const cutOff = "an installation of Cairn that was cut off"
+
+// marked tells whether a slot that ends there is marked as being installed.
+func marked(r io.ReaderAt, slotEnd int64) bool {
+	head := make([]byte, len(Marker))
+	_, err := r.ReadAt(head, slotEnd-manifest.FooterSize)
+	return err == nil && string(head) == Marker
+}
+
+// slotAEnd is where slot A ends on a new installation on a disk of that size.
+func slotAEnd(size int64) int64 {
+	p := plan.Plan{Partitions: plan.Layout(size)}
+	a, _ := p.Partition(plan.LabelSlotA)
+	return a.Start + a.Size
+}
+
+// onlyProtects tells a protective MBR without a GPT behind it.
+func (t Table) onlyProtects() bool {
+	return t.Kind == "MBR" && len(t.Entries) == 1 && t.Entries[0].Start == bootSector
 }
 
 // slotVersion is the version that a slot says it has. Nothing is verified:

@@ -68,6 +68,9 @@ func (t *Target) writeTable(parts []plan.Partition) (string, error) {
 	if err := table.Write(w, t.Size); err != nil {
 		return "", fmt.Errorf("disk %s: partition table: %w", t.Path, err)
 	}
+	if err := t.writeAt(passOn(), 0, "boot code that passes on"); err != nil {
+		return "", err
+	}
 	return strings.ToLower(table.GUID), t.Sync()
 }
 

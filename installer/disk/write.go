@@ -134,7 +134,16 @@ func (t *Target) WriteFooter(footer []byte, slotStart, slotSize int64) error {
 	if err := t.Sync(); err != nil {
 		return err
 	}
-	if err := t.writeAt(footer, slotStart+slotSize-manifest.FooterSize, "the footer of the slot"); err != nil {
+	// The first sector last: the mark of an installation under way stays until
+	// a disk, which writes a sector whole or not at all, has all of the footer.
+	at := slotStart + slotSize - manifest.FooterSize
+	if err := t.writeAt(footer[bootSector:], at+bootSector, "the footer of the slot"); err != nil {
+		return err
+	}
+	if err := t.Sync(); err != nil {
+		return err
+	}
+	if err := t.writeAt(footer[:bootSector], at, "the footer of the slot"); err != nil {
 		return err
 	}
 	return t.Sync()
