@@ -91,6 +91,10 @@ func firewallRules(n *Node) string {
 	for _, o := range managementOpenings(n) {
 		line(2, `iifname %s %s accept comment "%s"`, ManagementNIC, o.rule, o.why)
 	}
+	if nic := n.bootNIC(); nic != "" {
+		line(2, `iifname %s udp dport { 67, 69, 4011 } accept comment "loaders, for firmware without tags"`, nic)
+		line(2, `iifname %s tcp dport 8080 accept`, nic)
+	}
 	if n.hasExternal() {
 		if n.Has(Controller) {
 			line(2, `iifname %s tcp dport 443 accept comment "APIs and dashboard"`, ExternalNIC)
@@ -110,6 +114,9 @@ func firewallRules(n *Node) string {
 	line(2, "oif lo accept")
 	line(2, "ct state established,related accept")
 	line(2, `oifname %s accept comment "peers"`, ManagementNIC)
+	if nic := n.bootNIC(); nic != "" {
+		line(2, `oifname %s udp sport { 67, 69, 1024-65535 } accept comment "loaders"`, nic)
+	}
 	if n.hasExternal() {
 		line(2, `oifname %s icmp type { echo-request, destination-unreachable } accept`, ExternalNIC)
 		line(2, `oifname %s udp dport { 53, 67, 123 } accept comment "names, DHCP, time"`, ExternalNIC)

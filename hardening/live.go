@@ -57,6 +57,8 @@ func (t *Target) checkNIC(name string, addrs []net.Addr) Finding {
 	switch {
 	case name == ManagementNIC && !n.Management.DHCP:
 		f.Wanted = n.Management.Address.String()
+	case name == n.bootNIC():
+		f.Wanted = BootAddress
 	case name == ExternalNIC && n.External.Address.IsValid():
 		f.Wanted = n.External.Address.String()
 	case name == "lo", name == ManagementNIC, name == ExternalNIC:

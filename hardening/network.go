@@ -16,47 +16,68 @@ func network() Control {
 	}
 }
 
-// networkFiles are systemd's .link files, which name the NICs, and .network
-// files, which give them addresses. A bridge inherits the MAC of a NIC in it,
-// so each matches physical devices alone.
+// BootAddress is what a deployer has on the untagged side of a tagged
+// management network, for machines whose firmware knows no tags: it hands them
+// a loader there, and the tag. Link-local: nothing ever routes it, so it meets
+// no network of the site.
+const BootAddress = "169.254.67.1/24"
+
+// networkFiles are systemd's .link files, which name the NICs, .netdev files,
+// which make bonds and VLANs, and .network files, which join them and give
+// addresses.
 func networkFiles(t *Target) []File {
 	n := &t.Node
-	list := []File{
-		linkFile(ManagementNIC, n.Management.MAC),
-		networkFile(ManagementNIC, n.Management, n),
-		{Path: "/etc/systemd/networkd.conf.d/cairn.conf", Text: "[Network]\n" +
+	list := n.carrier(ManagementNIC, n.Management).files(n)
+	list = append(list,
+		File{Path: "/etc/systemd/networkd.conf.d/cairn.conf", Text: "[Network]\n" +
 			"# Routes and rules of others, the node agent's among them, stay.\n" +
 			"ManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\nManageForeignNextHops=no\n"},
-		{Path: "/etc/systemd/network/50-guests.network", Text: "[Match]\nName=br-* tap* vnet* veth* lxc*\n\n" +
+		File{Path: networkDir + "50-guests.network", Text: "[Match]\nName=br-* tap* vnet* veth* lxc*\n\n" +
 			"[Link]\nUnmanaged=yes\n"},
-		{Path: "/etc/systemd/resolved.conf.d/cairn.conf", Text: "[Resolve]\nLLMNR=no\nMulticastDNS=no\n"},
-	}
+		File{Path: "/etc/systemd/resolved.conf.d/cairn.conf", Text: "[Resolve]\nLLMNR=no\nMulticastDNS=no\n"},
+	)
 	if n.hasExternal() {
-		list = append(list, linkFile(ExternalNIC, n.External.MAC), networkFile(ExternalNIC, n.External, n))
+		list = append(list, n.carrier(ExternalNIC, n.External).files(n)...)
 	}
-	if n.TenantMAC != "" {
-		list = append(list, linkFile(TenantNIC, n.TenantMAC), File{
-			Path: "/etc/systemd/network/10-" + TenantNIC + ".network",
+	if n.TenantMAC != "" && !n.sharesTrunk() {
+		list = append(list, linkFile(TenantNIC, match(n.TenantMAC), n.TenantMTU), File{
+			Path: networkDir + "10-" + TenantNIC + ".network",
 			Text: match(n.TenantMAC) + "\n[Link]\nUnmanaged=yes\n",
 		})
 	}
 	return list
 }
 
+// networkDir is where systemd-networkd reads from.
+const networkDir = "/etc/systemd/network/"
+
+// match finds a card. A bridge inherits the MAC of a NIC in it, and a VLAN
+// that of the card under it, so only physical devices are meant.
 func match(mac string) string {
 	return "[Match]\nMACAddress=" + mac + "\nType=ether\n"
 }
 
-func linkFile(name, mac string) File {
-	return File{
-		Path: "/etc/systemd/network/10-" + name + ".link",
-		Text: match(mac) + "\n[Link]\nName=" + name + "\nMACAddressPolicy=none\n",
-	}
+// matchMember finds a card that may be in a bond and then shows the bond's
+// MAC.
+func matchMember(mac string) string {
+	return "[Match]\nPermanentMACAddress=" + mac + "\nType=ether\n"
 }
 
-func networkFile(name string, i Interface, n *Node) File {
+func matchName(name string) string { return "[Match]\nName=" + name + "\n" }
+
+func linkFile(name, match string, mtu int) File {
+	text := match + "\n[Link]\nName=" + name + "\nMACAddressPolicy=none\n"
+	if mtu != 0 {
+		text += fmt.Sprintf("MTUBytes=%d\n", mtu)
+	}
+	return File{Path: networkDir + "10-" + name + ".link", Text: text}
+}
+
+// networkFile gives an interface its address. head says which it is and what
+// joins it to others.
+func networkFile(name, head string, i Interface, n *Node) File {
 	var b strings.Builder
-	b.WriteString(match(i.MAC) + "\n[Link]\nRequiredForOnline=no\n\n[Network]\n")
+	b.WriteString(head)
 	b.WriteString("LinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=yes\nEmitLLDP=no\n")
 	for _, dns := range n.DNS {
 		fmt.Fprintf(&b, "DNS=%s\n", dns)
@@ -72,5 +93,14 @@ func networkFile(name string, i Interface, n *Node) File {
 			fmt.Fprintf(&b, "Gateway=%s\n", i.Gateway)
 		}
 	}
-	return File{Path: "/etc/systemd/network/10-" + name + ".network", Text: b.String()}
+	return File{Path: networkDir + "10-" + name + ".network", Text: b.String()}
+}
+
+// head is the start of a .network file, up to its [Network] section.
+func head(match string, mtu int) string {
+	text := match + "\n[Link]\nRequiredForOnline=no\n"
+	if mtu != 0 {
+		text += fmt.Sprintf("MTUBytes=%d\n", mtu)
+	}
+	return text + "\n[Network]\n"
 }

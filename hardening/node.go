@@ -26,7 +26,9 @@ const (
 	Binary = "/usr/bin/cairn"
 )
 
-// Names that a node gives to its NICs, whatever the kernel calls them.
+// Names that a node gives to its NICs, whatever the kernel calls them. The
+// first two are always the interface with the address, be it a card, a bond or
+// a VLAN; what is under it has a name of its own (see [carrier]).
 const (
 	ManagementNIC = "mgmt0"
 	ExternalNIC   = "ext0"
@@ -43,8 +45,9 @@ type Node struct {
 	Roles   []string `json:"roles"`
 
 	Management Interface `json:"management"`
-	External   Interface `json:"external"` // zero: users reach the API on Management
-	TenantMAC  string    `json:"tenant_mac,omitempty"`
+	External   Interface `json:"external"`             // zero: users reach the API on Management
+	TenantMAC  string    `json:"tenant_mac,omitempty"` // that of Management, where project networks share its card or bond
+	TenantMTU  int       `json:"tenant_mtu,omitempty"` // bytes, without the tag; 0: 1500
 
 	Controller netip.Addr   `json:"controller"`          // management address of the first controller
 	APINames   []string     `json:"api_names,omitempty"` // further names and addresses of the API
@@ -58,12 +61,22 @@ type Node struct {
 	Region   string `json:"region,omitempty"`    // default RegionOne
 }
 
-// An Interface is one NIC with an address of its own.
+// An Interface is a network that the node has an address in, and what leads to
+// it: a card, or several that make a bond, with a tag or without.
 type Interface struct {
 	MAC     string       `json:"mac,omitempty"` // lower case, colons
 	Address netip.Prefix `json:"address,omitzero"`
 	Gateway netip.Addr   `json:"gateway,omitzero"`
 	DHCP    bool         `json:"dhcp,omitempty"`
+	VLAN    int          `json:"vlan,omitempty"` // tag; 0: untagged
+	MTU     int          `json:"mtu,omitempty"`  // bytes; 0: 1500
+	Bond    *Bond        `json:"bond,omitempty"` // MAC is then that of the first member
+}
+
+// A Bond joins cards into one interface.
+type Bond struct {
+	Mode    string   `json:"mode"`    // active-backup or 802.3ad
+	Members []string `json:"members"` // MACs
 }
 
 // Has tells whether the node has one of the roles. No roles are every node's.
@@ -77,6 +90,19 @@ func (n *Node) Has(roles ...string) bool {
 // hasExternal tells whether the node has a NIC for the external network alone.
 func (n *Node) hasExternal() bool {
 	return n.External.MAC != "" && n.External.MAC != n.Management.MAC
+}
+
+// sharesTrunk tells whether project networks use the card or bond of
+// management.
+func (n *Node) sharesTrunk() bool { return n.TenantMAC != "" && n.TenantMAC == n.Management.MAC }
+
+// bootNIC is the card or bond that firmware speaks to a deployer on without a
+// tag; empty where management has none either, or the node is no deployer.
+func (n *Node) bootNIC() string {
+	if !n.Deployer || n.Management.VLAN == 0 {
+		return ""
+	}
+	return n.carrier(ManagementNIC, n.Management).base()
 }
 
 // management is the node's own management address.

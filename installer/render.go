@@ -17,6 +17,7 @@ func Render(ctx context.Context, root string, node spec.Node, log *slog.Logger) 
 		Management: card(node.Management),
 		External:   card(node.External),
 		TenantMAC:  node.Tenant.MAC,
+		TenantMTU:  node.Tenant.MTU,
 		Controller: node.Controller,
 		APINames:   node.APINames,
 		SSHKeys:    node.SSHKeys,
@@ -37,5 +38,9 @@ func Render(ctx context.Context, root string, node spec.Node, log *slog.Logger) 
 
 // card is the interface as the controls know it.
 func card(i spec.Interface) hardening.Interface {
-	return hardening.Interface{MAC: i.MAC, Address: i.Address, Gateway: i.Gateway, DHCP: i.DHCP}
+	c := hardening.Interface{MAC: i.MAC, Address: i.Address, Gateway: i.Gateway, DHCP: i.DHCP, VLAN: i.VLAN, MTU: i.MTU}
+	if i.Bond != nil {
+		c.Bond = &hardening.Bond{Mode: i.Bond.Mode, Members: i.Bond.Members}
+	}
+	return c
 }

@@ -71,7 +71,7 @@ type Interface struct {
 	Bond    *Bond        `json:"bond,omitempty"` // of several NICs; MAC is then that of the first member
 }
 
-// A Bond joins NICs into one interface, named bond0.
+// A Bond joins NICs into one interface.
 type Bond struct {
 	Mode    string   `json:"mode"`    // active-backup or 802.3ad
 	Members []string `json:"members"` // MACs
