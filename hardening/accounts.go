@@ -94,8 +94,8 @@ func ownGroups(lines []string) []string {
 	}
 	for _, a := range ownAccounts {
 		members := ""
-		if a.name == controllerUser {
-			members = Operator // reads the first password of the cloud's administrator
+		if a.name == controllerUser || a.name == deployUser {
+			members = Operator // reads what each leaves for the operator, and no more
 		}
 		lines = append(lines, fmt.Sprintf("%s:x:%d:%s", a.name, a.id, members))
 	}

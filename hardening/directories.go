@@ -16,6 +16,7 @@ const (
 	operatorState   = StateDir + "/operator" // what the controller leaves for the operator
 	brokerState     = StateDir + "/broker"
 	deployState     = StateDir + "/deploy"
+	deployOperator  = StateDir + "/deploy-operator" // what the deployer leaves for the operator
 	secretsDir      = StateDir + "/secrets"
 
 	// BrokerDefinitionsFile is where the controller writes what
@@ -42,6 +43,7 @@ var trees = []tree{
 	{operatorState, controllerUser, 0o750, []string{Controller}},
 	{brokerState, controllerUser, 0o755, []string{Controller}},
 	{deployState, deployUser, 0o700, []string{Controller}},
+	{deployOperator, deployUser, 0o750, []string{Controller}},
 }
 
 func directories() Control {

@@ -108,6 +108,7 @@ type DeployConfig struct {
 	Release      string `json:"release"` // directory of the release's files but the root image
 	Root         string `json:"root"`    // block device that begins with the root image
 	StateDir     string `json:"state_dir"`
+	OperatorDir  string `json:"operator_dir"`
 	InterfaceMAC string `json:"interface_mac"`
 	Address      string `json:"address"`
 	CA           string `json:"ca"`
@@ -137,7 +138,7 @@ func deployService() Control {
 func deployConfig(n *Node) DeployConfig {
 	return DeployConfig{
 		RackFile: StateDir + "/rack.yaml", Release: StateDir + "/release", Root: slotDevice,
-		StateDir: deployState, InterfaceMAC: n.Management.MAC, Address: n.management().String(),
+		StateDir: deployState, OperatorDir: deployOperator, InterfaceMAC: n.Management.MAC, Address: n.management().String(),
 		CA: PKIDir + "/ca.crt", CAKey: PKIDir + "/ca.key",
 		Cert: PKIDir + "/deployer/tls.crt", Key: PKIDir + "/deployer/tls.key",
 		Controller: "https://" + netip.AddrPortFrom(n.management(), 8444).String(),
@@ -211,7 +212,7 @@ UMask=0077
 LimitNOFILE=65536
 LimitCORE=0
 TasksMax=1024
-` + sandbox + `ReadWritePaths=` + deployState + `
+` + sandbox + `ReadWritePaths=` + deployState + ` ` + deployOperator + `
 AmbientCapabilities=CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_NET_ADMIN
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_NET_ADMIN
 DevicePolicy=closed

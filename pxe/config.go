@@ -26,13 +26,13 @@ type Config struct {
 	CAKey        string     `json:"ca_key"`
 	Cert         string     `json:"cert"` // of this deployer; default: issued from the CA
 	Key          string     `json:"key"`
-	Controller   string     `json:"controller"`  // https://10.20.0.11:8444; empty: nodes are registered nowhere
-	Loaders      string     `json:"loaders"`     // directory of the iPXE binaries; default /usr/lib/ipxe
-	UEFILoader   string     `json:"uefi_loader"` // ipxe.efi (default) or snponly.efi
-	KernelArgs   []string   `json:"kernel_args"` // of the installer; default: both consoles
-	NodeFile     string     `json:"node_file"`   // manifest of this machine, whose name is taken; default spec.NodeFile
-	ListenDHCP   *bool      `json:"dhcp"`        // false: leave DHCP to others
-	PageToken    string     `json:"page_token"`  // file with the token of the live page, made when absent; default: in StateDir
+	Controller   string     `json:"controller"`   // https://10.20.0.11:8444; empty: nodes are registered nowhere
+	Loaders      string     `json:"loaders"`      // directory of the iPXE binaries; default /usr/lib/ipxe
+	UEFILoader   string     `json:"uefi_loader"`  // ipxe.efi (default) or snponly.efi
+	KernelArgs   []string   `json:"kernel_args"`  // of the installer; default: both consoles
+	NodeFile     string     `json:"node_file"`    // manifest of this machine, whose name is taken; default spec.NodeFile
+	ListenDHCP   *bool      `json:"dhcp"`         // false: leave DHCP to others
+	OperatorDir  string     `json:"operator_dir"` // what operators need, for its group; default: operator in StateDir
 }
 
 // readConfig reads a deploy.json strictly.
@@ -68,8 +68,8 @@ func (c *Config) complete(rack *plan.Rack) error {
 	if !c.Address.IsValid() {
 		c.Address = rack.Management.Controller
 	}
-	if c.PageToken == "" {
-		c.PageToken = filepath.Join(c.StateDir, "page-token")
+	if c.OperatorDir == "" {
+		c.OperatorDir = filepath.Join(c.StateDir, "operator")
 	}
 	if c.Loaders == "" {
 		c.Loaders = "/usr/lib/ipxe"

@@ -19,6 +19,7 @@ import (
 	"github.com/cairn-cloud/cairn/pxe/dhcp"
 	"github.com/cairn-cloud/cairn/pxe/fleet"
 	"github.com/cairn-cloud/cairn/pxe/httpboot"
+	"github.com/cairn-cloud/cairn/pxe/operate"
 	"github.com/cairn-cloud/cairn/pxe/page"
 	"github.com/cairn-cloud/cairn/pxe/tftp"
 )
@@ -86,7 +87,7 @@ func (d *deployer) openState() error {
 	}
 	d.fleet, err = fleet.Open(fleet.Config{
 		Dir: d.conf.StateDir, DB: db, Rack: d.rack, Version: d.release.Manifest.Version,
-		Reserved: reserved, Addresses: d.pool, Issuer: d.trust.ca, Log: d.log,
+		Reserved: reserved, Addresses: d.pool, Issuer: d.trust.ca, Power: d.power, Log: d.log,
 	})
 	return err
 }
@@ -170,7 +171,11 @@ func (d *deployer) serveAPI(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("HTTPS: %w", err)
 	}
-	token, err := page.Token(d.conf.PageToken)
+	if err := d.leaveCredentials(); err != nil {
+		return err
+	}
+	tokenFile := filepath.Join(d.conf.OperatorDir, operate.TokenFile)
+	token, err := page.Token(tokenFile)
 	if err != nil {
 		return err
 	}
@@ -180,7 +185,7 @@ func (d *deployer) serveAPI(ctx context.Context) error {
 		CA: d.trust.ca.Fingerprint(), Token: token, Log: d.log})
 	mux.Handle("/", shown)
 	mux.Handle("/v1/view", shown)
-	d.log.Info("page", "url", "https://"+net.JoinHostPort(d.conf.Address.String(), strconv.Itoa(plan.HTTPSPort))+"/", "token_file", d.conf.PageToken)
+	d.log.Info("page", "url", "https://"+net.JoinHostPort(d.conf.Address.String(), strconv.Itoa(plan.HTTPSPort))+"/", "token_file", tokenFile)
 	conf := httpboot.TLSConfig(d.trust.cert, d.trust.ca.Certificate())
 	return httpboot.Serve(ctx, l, mux, conf, d.log)
 }

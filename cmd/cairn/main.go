@@ -19,12 +19,14 @@ import (
 	"github.com/cairn-cloud/cairn/node/agent"
 	"github.com/cairn-cloud/cairn/node/simnode"
 	"github.com/cairn-cloud/cairn/pxe"
+	"github.com/cairn-cloud/cairn/pxe/operate"
 	"github.com/cairn-cloud/cairn/qa/lab"
 )
 
 type roles struct {
 	Install    installer.Command      `cmd:"" help:"Print what an installation of a machine would do."`
 	Deploy     pxe.Command            `cmd:"" help:"Boot the machines of a rack from the network and install them."`
+	Fleet      operate.Command        `cmd:"" help:"Show and operate the machines of a deployer."`
 	Controller controller.Command     `cmd:"" help:"Serve the cloud's APIs."`
 	Node       agent.Command          `cmd:"" help:"Run the guests of this host."`
 	Inventory  inventory.Command      `cmd:"" help:"Print what this machine consists of."`
@@ -46,6 +48,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	k := kong.Parse(&roles{}, kong.Name("cairn"), kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Vars{"operator_dir": operate.DefaultDir},
 		kong.Description("Turns a rack of machines into an OpenStack-compatible cloud."))
 	k.FatalIfErrorf(k.Run(slog.New(slog.NewTextHandler(os.Stderr, nil))))
 }

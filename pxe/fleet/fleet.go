@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -46,13 +47,17 @@ type Config struct {
 	Planner   Planner          // default plan.Make
 	Now       func() time.Time // default time.Now
 	TicketFor time.Duration    // default 24 h
-	Log       *slog.Logger
+	// Power does what an operator wants of a machine's BMC and returns its
+	// state; the machine is nil where it never booted. nil: nothing can be
+	// switched.
+	Power func(ctx context.Context, id string, m *Machine, p PowerRequest) (string, error)
+	Log   *slog.Logger
 }
 
 // limits of what strangers on the wire can make us keep.
 const (
 	maxUninstalled = 2048 // machines that are not installed yet
-	maxAttempts    = 3   // installations that reach the disk without an operator
+	maxAttempts    = 3    // installations that reach the disk without an operator
 )
 
 // strangerMemory is how long a machine is kept at least that was only seen.

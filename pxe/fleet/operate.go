@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -46,4 +48,48 @@ func (f *Fleet) operate(id string, do func(*record) error) (Machine, error) {
 	r = f.records[r.Key]
 	f.say("operator changed machine", &r.Machine)
 	return f.shown(r), nil
+}
+
+// A PowerRequest is what an operator wants of a machine's BMC. What is set is
+// done in this order: Eject, ISO, Boot, Action.
+type PowerRequest struct {
+	Action string `json:"action"`          // on, off, stop, reset, cycle, or status: do nothing
+	Boot   string `json:"boot,omitempty"`  // network, disk, cd or default, for the next boot
+	ISO    string `json:"iso,omitempty"`   // URL of a medium that the machine sees as a CD
+	Eject  bool   `json:"eject,omitempty"` // take it out
+}
+
+// PowerStatus is the action that only asks.
+const PowerStatus = "status"
+
+// A PowerAnswer is the state of the machine's power after it.
+type PowerAnswer struct {
+	State string `json:"state"` // on, off, or a word of the BMC
+}
+
+// ErrBMC means that a BMC did not do what it was asked.
+var ErrBMC = errors.New("BMC")
+
+// Power switches a machine by its BMC. One that never booted is known by what
+// rack.yaml says of it.
+func (f *Fleet) Power(ctx context.Context, id string, p PowerRequest) (PowerAnswer, error) {
+	if f.conf.Power == nil {
+		return PowerAnswer{}, fmt.Errorf("%w: this deployer switches no machines", ErrDenied)
+	}
+	var m *Machine
+	f.mu.Lock()
+	if r := f.find(id); r != nil {
+		c := r.Machine.clone()
+		m = &c
+	}
+	f.mu.Unlock()
+	state, err := f.conf.Power(ctx, id, m, p)
+	f.conf.Log.Info("operator switches machine", "machine", id, "action", p.Action, "boot", p.Boot, "iso", p.ISO, "eject", p.Eject, "state", state, "err", err)
+	if m != nil && err == nil && p.Action != PowerStatus {
+		_, err = f.operate(m.ID, func(r *record) error {
+			r.Machine.note("power "+p.Action, "by an operator", f.conf.Now)
+			return nil
+		})
+	}
+	return PowerAnswer{state}, err
 }

