@@ -13,10 +13,9 @@ func (c *checker) machine(at string, r *Rack, i int) {
 	for j := range r.Machines[:i] {
 		o := &r.Machines[j]
 		for _, same := range []struct{ field, value, other string }{
-			{"mac", k.MAC, o.MAC}, {"machine", strings.ToLower(k.Machine), strings.ToLower(o.Machine)},
-			{"serial", strings.ToLower(k.Serial), strings.ToLower(o.Serial)}, {"name", k.Name, o.Name},
+			{"mac", k.MAC, o.MAC}, {"machine", k.Machine, o.Machine}, {"serial", k.Serial, o.Serial}, {"name", k.Name, o.Name},
 		} {
-			if same.value != "" && same.value == same.other {
+			if same.value != "" && strings.EqualFold(same.value, same.other) {
 				c.fault(at+"."+same.field, same.value, fmt.Sprintf("one that machines[%d] does not have", j))
 			}
 		}

@@ -46,37 +46,24 @@ func (m *maker) chooseSystem() ([]Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	choose := m.rule.Disk.Choose
 	if m.rule.Disk.Mirror && m.o.Disk == "" {
 		return m.choosePair(s)
 	}
+	choose := m.rule.Disk.Choose
 	if m.o.Disk != "" {
 		choose = ChooseOnly
 	}
 	if choose == ChooseOnly && len(s.left) > 1 {
-		return nil, m.several(s)
+		s.take(nil, ChooseOnly)
+		return nil, refuse("Set disk.choose (smallest, largest, first), disk.serial or disk.path in that rule",
+			"several disks could be meant by rule %q: %s", m.rule.Name, diskList(s.left))
 	}
 	first := sorted(s.left, choose)[:1]
 	s.take(first, choose)
 	if !m.rule.Disk.Mirror {
 		return first, nil
 	}
-	if s, err = m.candidates("mirror", "", first...); err != nil {
-		return nil, err
-	}
-	if m.rule.Disk.Choose == ChooseOnly && len(s.left) > 1 {
-		return nil, m.several(s)
-	}
-	second := sorted(s.left, m.rule.Disk.Choose)[:1]
-	s.take(second, m.rule.Disk.Choose)
-	m.warnUneven(first[0], second[0])
-	return append(first, second...), nil
-}
-
-func (m *maker) several(s *sieve) error {
-	s.take(nil, ChooseOnly)
-	return refuse("Set disk.choose (smallest, largest, first), disk.serial or disk.path in that rule",
-		"several disks could be meant by rule %q: %s", m.rule.Name, diskList(s.left))
+	return m.chooseSecond(first[0])
 }
 
 // choosePair finds the two disks of a mirror: the first in the order of
@@ -85,13 +72,9 @@ func (m *maker) choosePair(s *sieve) ([]Disk, error) {
 	choose := m.rule.Disk.Choose
 	switch {
 	case len(s.left) < 2:
-		return nil, refuse("Put in a second one, or set disk.mirror: false in that rule",
-			"rule %q installs on a mirror of two disks, and the machine has one that can be used: %s (all: %s)",
-			m.rule.Name, diskList(s.left), diskList(m.inv.Disks))
+		return nil, m.noMirror(s.left)
 	case choose == ChooseOnly && len(s.left) > 2:
-		s.take(nil, ChooseOnly)
-		return nil, refuse("Set disk.choose (smallest, largest, first), disk.model, disk.bus or disk.max_gib in that rule",
-			"more than two disks could be meant by the mirror of rule %q: %s", m.rule.Name, diskList(s.left))
+		return nil, m.manyMirrors(s)
 	}
 	list := sorted(s.left, choose)
 	pair := list[:2]
@@ -105,6 +88,40 @@ func (m *maker) choosePair(s *sieve) ([]Disk, error) {
 	s.take(pair, choose)
 	m.warnUneven(pair[0], pair[1])
 	return slices.Clone(pair), nil
+}
+
+// chooseSecond finds the other disk of a mirror of which a person named one.
+func (m *maker) chooseSecond(first Disk) ([]Disk, error) {
+	others := func(d Disk) bool {
+		return m.rule.Disk.against(d, "") == "" && takenBy(d, []Disk{first}) == ""
+	}
+	if !slices.ContainsFunc(m.inv.Disks, others) {
+		return nil, m.noMirror([]Disk{first})
+	}
+	s, err := m.candidates("mirror", "", first)
+	if err != nil {
+		return nil, err
+	}
+	choose := m.rule.Disk.Choose
+	if choose == ChooseOnly && len(s.left) > 1 {
+		return nil, m.manyMirrors(s)
+	}
+	second := sorted(s.left, choose)[:1]
+	s.take(second, choose)
+	m.warnUneven(first, second[0])
+	return []Disk{first, second[0]}, nil
+}
+
+func (m *maker) noMirror(left []Disk) error {
+	return refuse("Put in a second one, or set disk.mirror: false in that rule",
+		"rule %q installs on a mirror of two disks, and the machine has one that can be used: %s (all: %s)",
+		m.rule.Name, diskList(left), diskList(m.inv.Disks))
+}
+
+func (m *maker) manyMirrors(s *sieve) error {
+	s.take(nil, ChooseOnly)
+	return refuse("Set disk.choose (smallest, largest, first), disk.model, disk.bus or disk.max_gib in that rule",
+		"several disks could be meant by the mirror of rule %q: %s", m.rule.Name, diskList(s.left))
 }
 
 // alike tells whether two sizes differ by less than a hundredth: makers do

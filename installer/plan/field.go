@@ -124,32 +124,54 @@ type finding struct {
 // find looks a dotted name up: one value, or one of each element where there
 // is a list on the way, or none where a part that the machine lacks is on it.
 func find(inv *Inventory, name string) finding {
-	var f finding
-	f.collect(reflect.ValueOf(inv).Elem(), name)
+	f := finding{}
+	if way, ok := wayTo(reflect.TypeFor[Inventory](), name); ok {
+		f.collect(reflect.ValueOf(inv).Elem(), way)
+	}
 	return f
 }
 
-func (f *finding) collect(v reflect.Value, rest string) {
+// wayTo is the way to a dotted name through structs, by the index of each
+// field.
+func wayTo(t reflect.Type, name string) ([]int, bool) {
+	var way []int
+	for rest := name; rest != ""; {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			return nil, false
+		}
+		var part string
+		part, rest, _ = strings.Cut(rest, ".")
+		i := 0
+		for ; i < t.NumField() && jsonName(t.Field(i)) != part; i++ {
+		}
+		if i == t.NumField() {
+			return nil, false
+		}
+		way, t = append(way, i), t.Field(i).Type
+	}
+	return way, true
+}
+
+func (f *finding) collect(v reflect.Value, way []int) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			f.collect(v.Elem(), rest)
+			f.collect(v.Elem(), way)
 		}
 	case reflect.Slice:
-		if rest == "" && v.Type().Elem().Kind() == reflect.Struct {
+		if len(way) == 0 && v.Type().Elem().Kind() == reflect.Struct {
 			f.kind, f.values = kindList, append(f.values, strconv.Itoa(v.Len()))
 			return
 		}
 		for i := range v.Len() {
-			f.collect(v.Index(i), rest)
+			f.collect(v.Index(i), way)
 		}
 	case reflect.Struct:
-		name, rest, _ := strings.Cut(rest, ".")
-		for i := range v.NumField() {
-			if jsonName(v.Type().Field(i)) == name {
-				f.collect(v.Field(i), rest)
-				return
-			}
+		if len(way) > 0 {
+			f.collect(v.Field(way[0]), way[1:])
 		}
 	case reflect.String:
 		f.values = append(f.values, v.String())

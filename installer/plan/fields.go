@@ -74,6 +74,9 @@ func (t table) takesText(f Field, s string) bool {
 // pattern is the path with its indices taken out. The elements of a list of
 // single values have the field of the list.
 func pattern(path string) string {
+	if !strings.Contains(path, "[") {
+		return path
+	}
 	var b strings.Builder
 	inside := false
 	for _, c := range path {

@@ -57,10 +57,6 @@ func (m *maker) hostName() (string, error) {
 	first := max(1, m.o.Number)
 	for n := first; n <= first+len(m.o.Names)+len(m.rack.Machines); n++ {
 		name := numbered(expanded, n)
-		if name == "" {
-			return "", refuse("Put a word into host of that rule",
-				"host %q of rule %q makes an empty name of %q", m.rule.Host, m.rule.Name, expanded)
-		}
 		if !m.o.Names[name] && !m.promised(name) {
 			return name, nil
 		}

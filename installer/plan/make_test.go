@@ -4,8 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -44,8 +49,7 @@ func playCase(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Version: "2026.11.1", Local: strings.Contains(string(part["options"]), "local"), Number: 2}
-	p, err := Make(inv, rack, o)
+	p, err := Make(inv, rack, optionsOf(t, string(part["options"])))
 	got := p.String()
 	if err != nil {
 		if r := (*Refusal)(nil); !errors.As(err, &r) || r.Remedy == "" {
@@ -62,6 +66,92 @@ func playCase(t *testing.T, file string) {
 	}
 	if d := cmp.Diff(string(part["want"]), got); d != "" {
 		t.Error(d)
+	}
+}
+
+// optionsOf reads what a case says of a plan's options, a word and its values
+// on each line.
+func optionsOf(t *testing.T, text string) Options {
+	t.Helper()
+	o := Options{Version: "2026.11.1", Number: 2, Taken: map[string]int{}, Names: map[string]bool{}}
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		words := append(strings.Fields(line), "", "", "")
+		switch words[0] {
+		case "local":
+			o.Local = true
+		case "disk":
+			o.Disk = words[1]
+		case "first": // number to count from
+			o.Number = 1
+		case "taken": // rule and how many machines have it
+			n, err := strconv.Atoi(words[2])
+			if err != nil {
+				t.Fatalf("options: %q", line)
+			}
+			o.Taken[words[1]] = n
+		case "others": // host name of another machine
+			o.Names[words[1]] = true
+		case "had": // rule and host name that the machine had
+			o.Rule, o.Name = words[1], words[2]
+		case "":
+		default:
+			t.Fatalf("options: %q", line)
+		}
+	}
+	return o
+}
+
+// TestEveryRefusalIsPlayed finds the refusals in the source and wants each in
+// a case.
+func TestEveryRefusalIsPlayed(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var played strings.Builder
+	for _, file := range files {
+		a, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		played.Write(a.Files[len(a.Files)-1].Data)
+	}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range sources {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) < 2 {
+				return true
+			}
+			if name, ok := call.Fun.(*ast.Ident); !ok || name.Name != "refuse" {
+				return true
+			}
+			format, ok := call.Args[1].(*ast.BasicLit)
+			if !ok {
+				return true // reason itself, which passes the text on
+			}
+			text, err := strconv.Unquote(format.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found++
+			want := regexp.MustCompile(`%[a-z]`).ReplaceAllString(regexp.QuoteMeta(text), ".*")
+			if !regexp.MustCompile("(?m)^" + want).MatchString(played.String()) {
+				t.Errorf("%s: no case of testdata is refused with %q", file, text)
+			}
+			return true
+		})
+	}
+	if found < 20 {
+		t.Errorf("found %d refusals in the source", found)
 	}
 }
 

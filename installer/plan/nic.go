@@ -46,10 +46,6 @@ func (m *maker) single() error {
 		return err
 	}
 	p.Management = mac
-	if p.Management == p.External {
-		return refuse("Set external.nic to another one, or leave it out",
-			"external.nic is %s, which is the card of the management network", p.External)
-	}
 	if m.rule.NICs.OneTrunk {
 		p.Tenant = p.Management
 		return nil
@@ -70,7 +66,11 @@ func (m *maker) managementCard() (string, error) {
 		return m.haveCard(ParamBootIf, m.inv.BootMAC)
 	}
 	rest := slices.DeleteFunc(slices.Clone(m.inv.NICs), func(n NIC) bool { return n.MAC == m.plan.External })
-	if len(rest) == 1 {
+	switch len(rest) {
+	case 0:
+		return "", refuse("Add a second network card, or leave external out of rack.yaml",
+			"the machine has one network card, %s, and external.nic takes it", nicList(m.inv.NICs))
+	case 1:
 		return rest[0].MAC, nil
 	}
 	for _, n := range rest {

@@ -23,7 +23,7 @@ func (p Plan) String() string {
 		line("partition", "%-10s %9d MiB at %7d MiB  %s", part.Label, part.Size/mib, part.Start/mib, part.File)
 	}
 	if p.Encrypt != "" {
-		line("encrypted", "%s, opened by the %s", LabelData, p.Encrypt)
+		line("encrypted", "%s, with a key %s", LabelData, map[string]string{CryptTPM: "in the TPM", CryptDeployer: "from the deployer"}[p.Encrypt])
 	}
 	line("then", "%s", p.Handover)
 	for _, w := range p.Warn {
