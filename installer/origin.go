@@ -19,11 +19,17 @@ const mediumPatience = 30 * time.Second
 
 // origin finds out who decides: the deployer of the kernel line, or rack.yaml.
 func (m *machine) origin(ctx context.Context, inv plan.Inventory) (origin, error) {
-	if host := m.params.Get(plan.ParamDeployer); host != "" {
+	asked := m.params.Get(paramUI) == "1"
+	if host := m.params.Get(plan.ParamDeployer); host != "" && !asked {
 		return m.remote(ctx, host, inv)
 	}
+	watch := m.watchKeys()
+	defer watch.stop()
 	m.doing = "looking for the installation medium"
 	medium, err := m.findVolume(ctx, mediumLabel, mediumPatience)
+	if asked {
+		return nil, &askError{medium: medium, why: noRack()}
+	}
 	if err != nil {
 		return nil, &plan.Refusal{Reason: err.Error(), Remedy: "Keep the medium in, or name a deployer with " + plan.ParamDeployer + " on the kernel line"}
 	}
@@ -31,6 +37,9 @@ func (m *machine) origin(ctx context.Context, inv plan.Inventory) (origin, error
 	text, err := m.rack(ctx, filepath.Join(medium.dir, releaseDir), inv)
 	if err != nil {
 		return nil, err
+	}
+	if text.raw == nil || watch.pressed(ctx) {
+		return nil, &askError{medium: medium, why: noRack()}
 	}
 	raw, rack, err := text.parse(rackfile.Of(inv))
 	if err != nil {
@@ -54,7 +63,7 @@ func (m *machine) remote(ctx context.Context, host string, inv plan.Inventory) (
 	if err != nil {
 		return nil, err
 	}
-	return &remote{client: c, place: source.NewHTTP(imageURL(host), m.say, m.log)}, nil
+	return &remote{client: c, place: source.NewHTTP(imageURL(host), m.say, m.log), log: m.log}, nil
 }
 
 // say shows why something is waited for.

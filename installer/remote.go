@@ -3,9 +3,11 @@ package installer
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/cairn-cloud/cairn/hardening/pki"
 	"github.com/cairn-cloud/cairn/installer/deployer"
@@ -17,6 +19,7 @@ import (
 type remote struct {
 	client *deployer.Client
 	place  source.Place
+	log    *slog.Logger
 
 	mu      sync.Mutex    // guards what follows
 	pending plan.Progress // newest report that is not sent yet
@@ -29,10 +32,15 @@ func (r *remote) Plan(ctx context.Context, inv plan.Inventory) (plan.Plan, error
 }
 
 // Progress sends the newest report without holding the installation up. A
-// failure is sent before it returns, since the machine may restart.
+// failure is sent before it returns, since the machine may restart, and that
+// the disk is complete until the deployer has it.
 func (r *remote) Progress(ctx context.Context, p plan.Progress) {
-	if p.Phase == phaseFailed || p.Phase == phaseHandover {
+	switch p.Phase {
+	case phaseFailed:
 		r.client.Progress(ctx, p)
+		return
+	case phaseHandover:
+		r.finished(ctx, p)
 		return
 	}
 	r.mu.Lock()
@@ -43,6 +51,18 @@ func (r *remote) Progress(ctx context.Context, p plan.Progress) {
 	}
 	r.busy = true
 	go r.send(ctx)
+}
+
+// finishPatience is how long a deployer may be away at the end of an
+// installation. Without its answer the system starts all the same.
+const finishPatience = 5 * time.Minute
+
+func (r *remote) finished(ctx context.Context, p plan.Progress) {
+	ctx, cancel := context.WithTimeout(ctx, finishPatience)
+	defer cancel()
+	if err := r.client.Finished(ctx, p); err != nil {
+		r.log.Warn("the deployer does not know that this machine is installed", "error", err)
+	}
 }
 
 // send ends when there is nothing newer to send.

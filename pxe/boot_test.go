@@ -205,7 +205,7 @@ func TestMachineBootsInstallsAndStaysInstalled(t *testing.T) {
 	}
 }
 
-// enrol is what an installer says to the deployer of its script.
+// enrol is what an installer says to the deployer of its script, to its end.
 func (s *station) enrol(t *testing.T, script string) (*http.Client, string) {
 	t.Helper()
 	ticket := param(t, script, plan.ParamTicket)
@@ -225,6 +225,9 @@ func (s *station) enrol(t *testing.T, script string) (*http.Client, string) {
 		t.Fatalf("enrol: %d %s", code, text)
 	}
 	must(t, e.Node.Check())
+	if code, text := call(t, c, "POST", base+"/progress", ticket, plan.Progress{Phase: fleet.PhaseHandover}, nil); code != 204 {
+		t.Fatalf("progress: %d %s", code, text)
+	}
 	return c, ticket
 }
 

@@ -166,6 +166,13 @@ func (c *Client) Progress(ctx context.Context, p plan.Progress) {
 	}
 }
 
+// Finished reports the last phase, and unlike [Client.Progress] waits until the
+// deployer has it: a deployer that does not know that the disk is complete
+// installs the machine again.
+func (c *Client) Finished(ctx context.Context, p plan.Progress) error {
+	return c.persist(ctx, http.MethodPost, "/progress", p, nil)
+}
+
 // Enrol asks for the machine's identity. The ticket is used up by it.
 func (c *Client) Enrol(ctx context.Context, csr []byte) (plan.Enrolment, error) {
 	var e plan.Enrolment

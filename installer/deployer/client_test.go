@@ -183,3 +183,29 @@ func TestNewNamesTheParameter(t *testing.T) {
 		}
 	}
 }
+
+// TestTheEndIsReportedUntilItIsHeard meets a deployer that is restarting.
+func TestTheEndIsReportedUntilItIsHeard(t *testing.T) {
+	var heard []plan.Progress
+	tries := 0
+	host, ca := served(t, []string{"deployer"}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if tries++; tries == 1 {
+			http.Error(w, "starting", http.StatusServiceUnavailable)
+			return
+		}
+		var p plan.Progress
+		if err := json.NewDecoder(r.Body).Decode(&p); err != nil || !strings.HasSuffix(r.URL.Path, "/progress") {
+			t.Errorf("%s: %v", r.URL, err)
+		}
+		heard = append(heard, p)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	want := plan.Progress{Phase: "handover", Detail: "kexec"}
+	c := client(t, host, ca.Fingerprint(), func(string, ...any) {})
+	if err := c.Finished(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	if len(heard) != 1 || heard[0] != want {
+		t.Errorf("heard %+v, want %+v once", heard, want)
+	}
+}

@@ -65,7 +65,7 @@ func (f *Fleet) Installed(mac string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.find(mac)
-	return r != nil && r.Machine.Installed
+	return r != nil && r.Machine.Installed && !r.Machine.cutOff()
 }
 
 // OtherServer notes that somebody else answers DHCP on this wire.
@@ -112,6 +112,11 @@ func (f *Fleet) Boot(b Boot) (Decision, error) {
 	err = f.change(r, func(r *record) error {
 		m := &r.Machine
 		m.Firmware, m.Address = b.Firmware, b.From
+		if m.cutOff() {
+			if err := m.again(f.conf.Now); err != nil {
+				return err
+			}
+		}
 		d = decide(m)
 		r.lastEvent, r.lastAt = string(d.Do), f.conf.Now()
 		if d.Do != DoInstall {

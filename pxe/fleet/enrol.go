@@ -67,7 +67,7 @@ func (f *Fleet) identify(r *record, csr, digest string) error {
 	if err := node.Check(); err != nil {
 		return err
 	}
-	m.Node, m.Installed, m.MayWipe, m.Attempts = &node, true, false, 0
+	m.Node, m.Installed, m.MayWipe = &node, true, false
 	r.Used, r.CSR, r.Cert = true, digest, string(cert)
 	if err := m.move(Enrolled, "", f.conf.Now); err != nil {
 		return err

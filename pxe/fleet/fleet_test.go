@@ -149,7 +149,8 @@ func (k *rack) enrol(ticket, id string) plan.Enrolment {
 	return e
 }
 
-// install takes a machine all the way to enrolled and returns its ticket.
+// install takes a machine all the way to its new system and returns its
+// ticket.
 func (k *rack) install(mac, id string) string {
 	k.t.Helper()
 	d := k.boot(mac, id)
@@ -161,6 +162,7 @@ func (k *rack) install(mac, id string) string {
 	}
 	k.progress(d.Ticket, id, "partition")
 	k.enrol(d.Ticket, id)
+	k.progress(d.Ticket, id, PhaseHandover)
 	return d.Ticket
 }
 

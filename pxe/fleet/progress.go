@@ -21,6 +21,9 @@ func (f *Fleet) Progress(ticket, machine string, p plan.Progress) error {
 	if p.Phase == "" || len(p.Phase) > 64 || len(p.Detail) > 4096 || p.Done < 0 || p.Total < 0 {
 		return fmt.Errorf("%w: progress %+v makes no sense", ErrDenied, p)
 	}
+	if r.complete() {
+		return nil // a report that was overtaken by the last one
+	}
 	if old := r.Machine.Progress; old != nil && old.Phase == p.Phase && p.Phase != PhaseFailed {
 		c := *r
 		c.Machine = r.Machine.clone()
@@ -40,6 +43,9 @@ func (f *Fleet) phase(r *record, p plan.Progress) error {
 		return m.move(Failed, orNone(p.Detail), f.conf.Now)
 	}
 	m.note("phase "+p.Phase, p.Detail, f.conf.Now)
+	if p.Phase == PhaseHandover && r.Used {
+		m.Attempts = 0
+	}
 	if m.State == Installing || r.Used {
 		return nil
 	}

@@ -84,7 +84,7 @@ func (f *Fleet) bring(ctx context.Context, c Controller, m Machine) error {
 		return nil
 	}
 	return f.with(m.ID, func(r *record) error {
-		r.Machine.Wait = ""
+		r.Machine.Wait, r.Machine.Attempts = "", 0
 		if err := r.Machine.move(Ready, "", f.conf.Now); err != nil {
 			return err
 		}
