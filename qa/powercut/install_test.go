@@ -3,7 +3,6 @@ package powercut
 import (
 	"crypto/ed25519"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -23,7 +22,7 @@ type trial struct {
 	rack  string // rack.yaml
 	discs []string
 	log   *Log
-	base  io.ReaderAt // the disk before it; nil: blank
+	base  *os.File // the disk before it; nil: blank
 	judge *judge
 	ready int // entries until the footer is there
 }

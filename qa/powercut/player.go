@@ -2,8 +2,8 @@ package powercut
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 )
 
@@ -32,7 +32,7 @@ type Player struct {
 
 // Play begins before the first entry. The disk has that many bytes and held
 // base; nil: zeroes.
-func (l *Log) Play(size int64, base io.ReaderAt) *Player {
+func (l *Log) Play(size int64, base *os.File) *Player {
 	return &Player{log: l, durable: &State{Size: size, log: l, base: base}}
 }
 

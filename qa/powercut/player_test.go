@@ -125,7 +125,16 @@ func TestAWriteIsTornBetweenSectors(t *testing.T) {
 func TestAStateStandsOnWhatWasThere(t *testing.T) {
 	log := recorded(t, "write -P 0x41 1k 1k")
 	base := bytes.Repeat([]byte("z"), 1<<20)
-	s, err := log.Play(1<<20, bytes.NewReader(base)).Cut(1, Kept, nil)
+	before := filepath.Join(t.TempDir(), "before")
+	if err := os.WriteFile(before, base, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s, err := log.Play(1<<20, f).Cut(1, Kept, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // An extent is a stretch of the disk that one request has changed.
@@ -26,8 +28,8 @@ const (
 type State struct {
 	Size    int64 // bytes
 	log     *Log
-	base    io.ReaderAt // what was on the disk before the recording; nil: zeroes
-	extents []extent    // oldest first
+	base    *os.File // what was on the disk before the recording; nil: zeroes
+	extents []extent // oldest first
 }
 
 // apply carries out the part of an entry from one of its sectors to another.
@@ -116,7 +118,7 @@ func (s *State) Save(file string, off, size int64) (err error) {
 	buf := make([]byte, saveChunk)
 	for done := int64(0); done < size; {
 		b := buf[:min(saveChunk, size-done)]
-		if n, place := s.find(off+done, size-done); place == zeroes || place == nowhere && s.base == nil {
+		if n := s.hole(off+done, size-done); n > 0 {
 			done += n
 			continue
 		}
@@ -131,6 +133,25 @@ func (s *State) Save(file string, off, size int64) (err error) {
 		done += int64(len(b))
 	}
 	return nil
+}
+
+// hole tells how many bytes from off on, up to most, are known to be zeroes
+// without reading them.
+func (s *State) hole(off, most int64) int64 {
+	n, place := s.find(off, most)
+	switch {
+	case place == zeroes, place == nowhere && s.base == nil:
+		return n
+	case place == nowhere:
+		next, err := s.base.Seek(off, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) {
+			return n // none up to the end
+		}
+		if err == nil && next > off {
+			return min(n, next-off)
+		}
+	}
+	return 0
 }
 
 func allZero(b []byte) bool {

@@ -9,6 +9,7 @@
 // once, from the sender's buffer into each receiver's; nothing is allocated
 // per frame.
 //
-// The package needs neither root nor the host's network. Only qa/lab imports
-// it.
+// The package needs neither root nor the host's network, but for [Tap], which
+// plugs a network namespace of the host in. Only qa/lab and other tests of qa
+// import it.
 package fabric

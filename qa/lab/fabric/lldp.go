@@ -32,6 +32,14 @@ func (s *Switch) Announce(ctx context.Context) {
 	}
 }
 
+// answer announces at once to who announces itself, as a switch does to a new
+// neighbour (802.1AB, 9.1.1: fast transmission). The caller holds mu.
+func (s *Switch) answer(in *Port, frame []byte) {
+	if binary.BigEndian.Uint16(frame[2*addressLen:]) == etherLLDP {
+		s.announce(in)
+	}
+}
+
 // announce sends one LLDP frame out of a port. The caller holds mu.
 func (s *Switch) announce(p *Port) {
 	if p.out == nil || p.fault.Down {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 )
 
@@ -21,6 +20,9 @@ type PortConfig struct {
 	Trunk  []int
 	// NoDHCPServer drops answers of DHCP servers that come in here.
 	NoDHCPServer bool
+	// PlainROM hides that the network boot ROM of the machine here is iPXE:
+	// the ROMs of real cards are not.
+	PlainROM bool
 }
 
 func (c *PortConfig) check() error {
@@ -72,6 +74,7 @@ type Port struct {
 	fault    Fault
 	counters Counters
 	capture  *capture
+	rom      plainROM
 	out      *queue // nil while nothing is plugged in
 }
 
@@ -111,7 +114,7 @@ const readSize = 256 << 10
 // Attach plugs a connection in and forwards its frames until it ends, which
 // is no error, or sends what is no frame. Only one connection at a time can
 // be in a port.
-func (p *Port) Attach(conn net.Conn) error {
+func (p *Port) Attach(conn io.ReadWriteCloser) error {
 	q := newQueue()
 	if err := p.plug(q); err != nil {
 		conn.Close()
@@ -136,7 +139,7 @@ func (p *Port) plug(q *queue) error {
 	if p.out != nil {
 		return fmt.Errorf("switch port %s: something is plugged in already", p.config.Name)
 	}
-	p.out = q
+	p.out, p.rom = q, plainROM{}
 	p.sw.announce(p)
 	return nil
 }

@@ -107,6 +107,7 @@ func (s *Switch) one(in *Port, frame []byte) {
 	in.capture.frame(s.now(), frame[:2*addressLen], 0, frame[2*addressLen:])
 	dst, src := frame[:addressLen], frame[addressLen:2*addressLen]
 	if reserved(dst) {
+		s.answer(in, frame)
 		return
 	}
 	vlan, body, ok := in.classify(frame)
@@ -117,6 +118,9 @@ func (s *Switch) one(in *Port, frame []byte) {
 	if in.config.NoDHCPServer && fromDHCPServer(body) {
 		in.counters.Filtered++
 		return
+	}
+	if in.config.PlainROM {
+		in.rom.see(body)
 	}
 	if k := keyOf(vlan, src); !group(src) && s.table[k] != in {
 		s.table[k] = in
