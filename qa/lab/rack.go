@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A rack is a virtual rack as its commands see it.
@@ -72,6 +75,11 @@ func (r *rack) startSupervisor(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
+	// What this command has inherited, a lock perhaps, is not for the rack to
+	// keep.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("supervisor: %w", err)
+	}
 	// Not CommandContext: the rack outlives this command.
 	cmd := exec.Command(self, "rack", "supervise", "--dir", r.dir) //nolint:noctx // see above
 	cmd.Stdout, cmd.Stderr = log, log
