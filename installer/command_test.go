@@ -106,7 +106,7 @@ func TestExplainCounts(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if _, err := c.subject(filepath.Join(dir, "d"), nil); err == nil || !strings.Contains(err.Error(), "allowed: an inventory as JSON") {
+	if _, err := c.subject(filepath.Join(dir, "d"), nil); err == nil || !strings.Contains(err.Error(), "is neither a file nor known to the deployer") {
 		t.Errorf("a machine that is no file: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
@@ -17,15 +18,13 @@ import (
 // names run on.
 type ExplainCommand struct {
 	Rack     string   `arg:"" type:"existingfile" help:"rack.yaml."`
-	Machines []string `arg:"" optional:"" name:"machine" help:"Inventories of machines, as JSON (cairn inventory --json); with --deployer also ids, MACs or host names. This machine by default."`
+	Machines []string `arg:"" optional:"" name:"machine" help:"Inventories of machines, as JSON (cairn inventory --json), or ids, MACs or host names that a deployer knows. This machine by default."`
 	Local    bool     `help:"The first machine boots the medium; by default all boot from the network."`
 	Disk     string   `help:"Disk to install on: a path or a serial number."`
 	JSON     bool     `name:"json" help:"Print JSON, an object for each machine."`
 
-	Deployer string `help:"Ask this deployer for machines that are no files, and for what others have." placeholder:"HOST"`
-	Cert     string `type:"path" help:"Operator's certificate." default:"/var/lib/cairn/pki/deployer/tls.crt"`
-	Key      string `type:"path" help:"Its key." default:"/var/lib/cairn/pki/deployer/tls.key"`
-	CA       string `name:"ca" type:"path" help:"Certificate of the cluster's CA." default:"/var/lib/cairn/pki/ca.crt"`
+	Deployer string `help:"Ask this deployer for machines and for what others have, host:port; default: the one that the directory names, where a machine is no file." placeholder:"ADDRESS"`
+	Dir      string `type:"path" help:"Directory with the operator's certificate." default:"/var/lib/cairn/deploy-operator" placeholder:"DIR"`
 }
 
 // Run prints an explanation for each machine. A refusal is an answer, no
@@ -36,8 +35,8 @@ func (c *ExplainCommand) Run(ctx context.Context, _ *slog.Logger) error {
 		return err
 	}
 	var fleet []known
-	if c.Deployer != "" {
-		if fleet, err = c.ask(ctx); err != nil {
+	if c.asks() {
+		if fleet, err = c.ask(ctx, rack); err != nil {
 			return err
 		}
 	}
@@ -46,6 +45,14 @@ func (c *ExplainCommand) Run(ctx context.Context, _ *slog.Logger) error {
 		return err
 	}
 	return c.explain(os.Stdout, rack, subjects, fleet)
+}
+
+// asks tells whether a deployer is needed.
+func (c *ExplainCommand) asks() bool {
+	return c.Deployer != "" || slices.ContainsFunc(c.Machines, func(name string) bool {
+		_, err := os.Stat(name)
+		return errors.Is(err, os.ErrNotExist)
+	})
 }
 
 // A known machine is one of the deployer's, as far as it matters here.
@@ -74,7 +81,7 @@ func (c *ExplainCommand) subjects(fleet []known) ([]known, error) {
 		return []known{{ID: inv.Machine, Inventory: &inv}}, err
 	}
 	if len(c.Machines) == 0 {
-		return fleet, nil
+		return slices.DeleteFunc(slices.Clone(fleet), func(k known) bool { return k.Inventory == nil }), nil
 	}
 	var list []known
 	for _, name := range c.Machines {
@@ -94,12 +101,10 @@ func (c *ExplainCommand) subject(name string, fleet []known) (known, error) {
 		}
 	}
 	inv, err := inventoryOf(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist) && c.Deployer != "":
-		return known{}, fmt.Errorf("machine %q is neither a file nor known to the deployer at %s; allowed: a file, an id, a MAC address or a host name", name, c.Deployer)
-	case errors.Is(err, os.ErrNotExist):
-		return known{}, fmt.Errorf("machine %q is no file; allowed: an inventory as JSON, or an id, a MAC address or a host name with --deployer", name)
-	case err != nil:
+	if errors.Is(err, os.ErrNotExist) {
+		return known{}, fmt.Errorf("machine %q is neither a file nor known to the deployer; allowed: an inventory as JSON, an id, a MAC address or a host name", name)
+	}
+	if err != nil {
 		return known{}, err
 	}
 	return known{ID: inv.Machine, Inventory: &inv}, nil

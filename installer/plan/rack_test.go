@@ -95,7 +95,39 @@ func TestSchemaAgrees(t *testing.T) {
 	}
 }
 
-func compileSchema(t *testing.T) *jsonschema.Schema {
+// FuzzSchemaAgrees wants the schema to take every rack that ParseRack takes.
+func FuzzSchemaAgrees(f *testing.F) {
+	for _, file := range []string{"good", "single", "several", "warnings"} {
+		a, err := txtar.ParseFile("testdata/rack/" + file + ".txtar")
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, one := range a.Files {
+			if !strings.HasSuffix(one.Name, " want") {
+				f.Add(one.Data)
+			}
+		}
+	}
+	s := compileSchema(f)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, err := ParseRack(raw)
+		if err != nil {
+			return
+		}
+		if _, err := r.YAML(); err != nil {
+			t.Errorf("cannot be printed: %v", err)
+		}
+		instance, err := asJSON(raw)
+		if err != nil {
+			return // not in JSON
+		}
+		if err := s.Validate(instance); err != nil {
+			t.Errorf("%q: ParseRack takes it, and the schema says %v", raw, err)
+		}
+	})
+}
+
+func compileSchema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
 	raw, err := Schema()
 	if err != nil {
