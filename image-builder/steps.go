@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/cairn-cloud/cairn/image-builder/bootdisk"
+	"github.com/cairn-cloud/cairn/image-builder/firmware"
 	"github.com/cairn-cloud/cairn/image-builder/initramfs"
 	"github.com/cairn-cloud/cairn/image-builder/manifest"
 	"github.com/cairn-cloud/cairn/image-builder/rootfs"
@@ -71,21 +72,10 @@ func (b *build) root(ctx context.Context) error {
 	return json.Unmarshal(raw, &b.verity)
 }
 
-// initramfs makes the archive of the drivers, and joins it with the program.
+// initramfs joins the archives of the drivers, of their firmware and of the
+// program.
 func (b *build) initramfs(ctx context.Context) error {
-	drivers := filepath.Join(b.cache, "drivers.zst")
-	d := initramfs.Drivers{Modules: b.kernel.Modules(), Want: b.recipe.Drivers}
-	if b.recipe.Firmware {
-		d.Firmware = filepath.Join(b.cache, "tree/usr/lib/firmware")
-	}
-	key, err := tool.Key(b.kernel.Package, d.Want, d.Firmware != "", b.repo.Digest)
-	if err != nil {
-		return err
-	}
-	if _, err := tool.Step(drivers, key, func(tmp string) error { return initramfs.WriteDrivers(ctx, tmp, d) }); err != nil {
-		return err
-	}
-	first, err := os.ReadFile(drivers)
+	parts, key, err := b.driverParts(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,16 +88,46 @@ func (b *build) initramfs(ctx context.Context) error {
 		return err
 	}
 	if _, err := tool.Step(b.file(manifest.Initramfs), key, func(tmp string) error {
-		second, err := initramfs.Program(b.binary, keys)
+		program, err := initramfs.Program(b.binary, keys)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(tmp, initramfs.Join(first, second), 0o644)
+		return os.WriteFile(tmp, initramfs.Join(append(parts, program)...), 0o644)
 	}); err != nil {
 		return err
 	}
-	b.components = append(b.components, component{"initramfs: drivers", int64(len(first))})
 	return copyFile(b.kernel.Image(), b.file(manifest.Kernel))
+}
+
+// driverParts makes the archives that change with the packages only, and a key
+// of what they are made of.
+func (b *build) driverParts(ctx context.Context) ([][]byte, string, error) {
+	d := initramfs.Drivers{Modules: b.kernel.Modules(), Want: b.recipe.Drivers}
+	key, err := tool.Key(b.kernel.Package, d.Want)
+	if err != nil {
+		return nil, "", err
+	}
+	drivers, err := b.part("drivers", key, func(tmp string) error { return initramfs.WriteDrivers(ctx, tmp, d) })
+	if err != nil || !b.recipe.Firmware {
+		return [][]byte{drivers}, key, err
+	}
+	f := initramfs.Firmware{Drivers: d, From: filepath.Join(b.cache, "tree", firmware.Dir), Keep: b.recipe.KeepFirmware}
+	if key, err = tool.Key(key, f.Keep, b.repo.Digest); err != nil {
+		return nil, "", err
+	}
+	asked, err := b.part("firmware", key, func(tmp string) error { return initramfs.WriteFirmware(ctx, tmp, f) })
+	return [][]byte{drivers, asked}, key, err
+}
+
+// part makes an archive of the initramfs unless it is there.
+func (b *build) part(name, key string, write func(tmp string) error) ([]byte, error) {
+	file := filepath.Join(b.cache, name+".zst")
+	if _, err := tool.Step(file, key, write); err != nil {
+		return nil, err
+	}
+	raw, err := os.ReadFile(file)
+	b.components = append(b.components, component{"initramfs: " + name, int64(len(raw))})
+	return raw, err
 }
 
 // bootFiles makes the EFI system partition and GRUB's stages.

@@ -129,45 +129,45 @@ func LoadOrder(modules string, want []recipe.Driver) ([]string, error) {
 
 // copyModules copies the wanted modules to dir/lib/modules/release,
 // uncompressed, and has depmod index them there.
-func copyModules(ctx context.Context, dir, release string, t *tree, want []recipe.Driver) ([]string, error) {
+func copyModules(ctx context.Context, dir, release string, t *tree, want []recipe.Driver) error {
 	files, err := t.closure(want)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	to := filepath.Join(dir, "lib/modules", release)
 	for _, f := range files {
 		raw, err := ReadModule(filepath.Join(t.dir, f))
 		if err != nil {
-			return nil, fmt.Errorf("module %s: %w", f, err)
+			return fmt.Errorf("module %s: %w", f, err)
 		}
 		out := filepath.Join(to, strings.TrimSuffix(f, ".xz"))
 		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
-			return nil, fmt.Errorf("module %s: %w", f, err)
+			return fmt.Errorf("module %s: %w", f, err)
 		}
 		if err := os.WriteFile(out, raw, 0o644); err != nil {
-			return nil, fmt.Errorf("module %s: %w", f, err)
+			return fmt.Errorf("module %s: %w", f, err)
 		}
 	}
 	for _, f := range []string{"modules.builtin", "modules.builtin.modinfo", "modules.order"} {
 		raw, err := os.ReadFile(filepath.Join(t.dir, f))
 		if err != nil {
-			return nil, fmt.Errorf("modules: %w", err)
+			return fmt.Errorf("modules: %w", err)
 		}
 		if err := os.WriteFile(filepath.Join(to, f), raw, 0o644); err != nil {
-			return nil, fmt.Errorf("modules: %w", err)
+			return fmt.Errorf("modules: %w", err)
 		}
 	}
 	if _, err := tool.Run(ctx, tool.Cmd{Name: "depmod", Args: []string{"-b", dir, release}}); err != nil {
-		return nil, err
+		return err
 	}
 	// Our init reads the text; the rest only serves depmod and libkmod.
 	for _, f := range []string{"modules.builtin.modinfo", "modules.order", "modules.builtin.bin", "modules.builtin.alias.bin",
 		"modules.alias.bin", "modules.dep.bin", "modules.symbols", "modules.symbols.bin", "modules.devname"} {
 		if err := os.RemoveAll(filepath.Join(to, f)); err != nil {
-			return nil, fmt.Errorf("modules: %w", err)
+			return fmt.Errorf("modules: %w", err)
 		}
 	}
-	return files, nil
+	return nil
 }
 
 // ReadModule reads a module; Debian compresses them with xz. The signature is

@@ -27,23 +27,12 @@ var packages = []Package{
 	{"libvirt-daemon-driver-qemu", Compute, "guests in virtual machines"},
 	{"libvirt-daemon-driver-lxc", Compute, "guests in containers"},
 	{"libvirt-clients", Compute, "virsh, for people"},
+	{"apparmor", Compute, "its parser loads the profile that libvirt makes for a guest"},
 	{"qemu-system-x86", Compute, "the virtual machine; without displays"},
 	{"qemu-utils", Compute, "qemu-img converts and checks guest images"},
 	{"seabios", Compute, "firmware of guests"},
 
 	{"ipxe", Deployer, "undionly.kpxe and ipxe.efi, which other machines boot from the network"},
-}
-
-// firmware is what common server hardware asks its driver for.
-var firmware = []Package{
-	{"firmware-bnx2", Base, "Broadcom NetXtreme II"},
-	{"firmware-bnx2x", Base, "Broadcom NetXtreme II 10 Gb"},
-	{"firmware-misc-nonfree", Base, "Intel E810 (ice), Broadcom tg3 and others"},
-	{"firmware-netronome", Base, "Netronome Agilio NICs"},
-	{"firmware-qlogic", Base, "QLogic NICs and Fibre Channel HBAs"},
-	{"firmware-mellanox-spectrum", Base, "Mellanox switch ASICs"},
-	{"amd64-microcode", Base, "fixes of AMD processors"},
-	{"intel-microcode", Base, "fixes of Intel processors"},
 }
 
 // exclude is what dpkg does not even unpack.
@@ -92,6 +81,7 @@ var remove = []Path{
 	{"/etc/dpkg/dpkg.cfg.d/*mmdebstrap", "of the build"},
 	{"/etc/.resolv.conf.systemd-resolved.bak", "of the build"},
 	{"/usr/share/mysql/policy", "no SELinux"},
+	{"/usr/share/metainfo", "for shops of software"},
 	{"/usr/bin/mariadb-slap", "load generator"},
 	{"/usr/bin/mariadb-import", "tool that nobody here needs, 5 MB each"},
 	{"/usr/bin/mariadb-show", "as above"},
@@ -178,4 +168,10 @@ var masked = []string{
 	"console-getty.service",
 	"getty-static.service",
 	"libvirt-guests.service",
+}
+
+// profiles are the AppArmor profiles that the image keeps.
+var profiles = []Path{
+	{"/etc/apparmor.d/usr.sbin.libvirtd", "libvirt confines guests only when it is confined itself"},
+	{"/etc/apparmor.d/usr.lib.libvirt.virt-aa-helper", "makes the profiles of guests, and looks at their disks"},
 }

@@ -16,9 +16,12 @@ type Recipe struct {
 	Include    []string // dpkg path patterns that are kept nevertheless
 	Needs      []Path   // what has to be there in the end
 	Masked     []string // units that may never start
+	Profiles   []Path   // what AppArmor confines from the start; guests get theirs from libvirt
 	Drivers    []Driver // kernel modules of the initramfs
 	NoModules  []Path   // module directories that no server needs
 	Firmware   bool     // firmware of NICs and HBAs in image and initramfs
+
+	KeepFirmware []Path // files that drivers ask for though their modules do not say so
 }
 
 // A Role is who needs something. The image is one for all roles; the role
@@ -64,6 +67,7 @@ func System(o Options) Recipe {
 		Include:    include,
 		Needs:      needs,
 		Masked:     masked,
+		Profiles:   profiles,
 		Drivers:    drivers,
 		NoModules:  noModules,
 		Firmware:   o.Firmware,
@@ -71,6 +75,7 @@ func System(o Options) Recipe {
 	if o.Firmware {
 		r.Components = append(r.Components, "non-free-firmware")
 		r.Packages = append(r.Packages, firmware...)
+		r.KeepFirmware = keepFirmware
 	}
 	return r
 }

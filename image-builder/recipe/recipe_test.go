@@ -23,9 +23,9 @@ func TestEverythingHasAReason(t *testing.T) {
 		}
 		seen["driver "+d.Module] = true
 	}
-	for _, p := range slices.Concat(r.Remove, r.NoModules) {
+	for _, p := range slices.Concat(r.Remove, r.NoModules, r.Needs, r.Profiles) {
 		if p.Why == "" {
-			t.Errorf("%s is left out without a reason", p.Path)
+			t.Errorf("%s has no reason", p.Path)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func Tree(ctx context.Context, dir, debian string, o Options) error {
 		return err
 	}
 	for _, step := range []func(context.Context, string, Options) error{
-		database, modules, units, inventory, trim, factory, complete,
+		database, modules, trimFirmware, units, profiles, inventory, trim, factory, complete,
 	} {
 		if err := step(ctx, dir, o); err != nil {
 			return err

@@ -93,6 +93,42 @@ func TestDatabaseOptionsAreThoseOfTheServer(t *testing.T) {
 	}
 }
 
+func TestUnwantedProfilesGoAndAbstractionsStay(t *testing.T) {
+	dir := tree(t, map[string]string{"usr.sbin.a": "x", "usr.sbin.b": "x", "c": "-> usr.sbin.b", "abstractions/base": "x"})
+	if err := keepProfiles(dir, []recipe.Path{{Path: "/etc/apparmor.d/usr.sbin.a", Why: "a test"}}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"usr.sbin.a": true, "usr.sbin.b": false, "c": false, "abstractions/base": true} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); (err == nil) != want {
+			t.Errorf("%s: there %t, want %t", name, err == nil, want)
+		}
+	}
+}
+
+func TestProfilesNeedAKnownKernel(t *testing.T) {
+	if got, err := kernelFeatures("6.12.117+deb13-amd64"); err != nil || !strings.HasPrefix(string(got), "capability {") {
+		t.Errorf("got %.20q, %v", got, err)
+	}
+	if _, err := kernelFeatures("6.99.1-amd64"); err == nil || !strings.Contains(err.Error(), "kernel-6.99.features") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEveryProfileHasToBeCompiled(t *testing.T) {
+	wanted := []recipe.Path{{Path: "/etc/apparmor.d/a", Why: "a test"}, {Path: "/etc/apparmor.d/b", Why: "a test"}}
+	for want, files := range map[string]map[string]string{
+		"":                                   {"1.0/a": "x", "1.0/b": "x", "1.0/.features": "x"},
+		"made 2 caches":                      {"1.0/a": "x", "1.0/b": "x", "2.0/a": "x"},
+		"/etc/apparmor.d/b (a test) was not": {"1.0/a": "x"},
+		"compiled to nothing":                {"1.0/a": "x", "1.0/b": ""},
+	} {
+		err := compiled(tree(t, files), wanted)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
 func TestRootHash(t *testing.T) {
 	hash := strings.Repeat("0a", 32)
 	if got, err := rootHash("VERITY header\nRoot hash:      \t" + hash + "\n"); err != nil || got != hash {

@@ -10,7 +10,7 @@ import (
 // sources is this package itself. What it does is an input of the tree, so a
 // change here makes a new one; the slow part before it has a key of its own.
 //
-//go:embed *.go
+//go:embed *.go *.features
 var sources embed.FS
 
 // DebianKey digests everything that decides about what [Debian] makes.
@@ -20,7 +20,7 @@ func DebianKey(o Options) (string, error) {
 
 // TreeKey digests everything that decides about a tree.
 func TreeKey(o Options) (string, error) {
-	code, err := fs.Glob(sources, "*.go")
+	code, err := fs.Glob(sources, "*")
 	if err != nil {
 		return "", err
 	}
