@@ -47,7 +47,7 @@ func Controls(n *Node) []Control {
 		accounts(), identity(), directories(), secrets(),
 		network(), firewall(), kernelSettings(), modules(), coreDumps(),
 		units(), journal(), clock(), sshControl(),
-		mariadb(), rabbitmq(), libvirt(),
+		mariadb(), rabbitmq(), appArmor(), libvirt(),
 		controllerService(), deployService(), nodeService(), nodeRecord(),
 	}
 	var list []Control

@@ -3,8 +3,6 @@ package hardening
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -22,7 +20,8 @@ func libvirt() Control {
 
 func libvirtFiles(*Target) []File {
 	list := []File{
-		{Path: "/etc/libvirt/qemu.conf", Text: qemuConfig, Mode: 0o600},
+		{Path: "/etc/libvirt/qemu.conf", Text: qemuConfig + confinement, Mode: 0o600},
+		{Path: "/etc/libvirt/lxc.conf", Text: confinement},
 		{Path: "/etc/libvirt/libvirtd.conf", Text: libvirtdConfig},
 		{Path: "/etc/libvirt/qemu/networks/autostart", Gone: true},
 		{Path: unitDir + "/libvirtd.service.d/cairn.conf", Text: "[Unit]\nStartLimitIntervalSec=0\n\n" +
@@ -43,7 +42,6 @@ const qemuConfig = `user = "libvirt-qemu"
 group = "libvirt-qemu"
 dynamic_ownership = 1
 remember_owner = 1
-security_default_confined = 1
 seccomp_sandbox = 1
 namespaces = [ "mount" ]
 vnc_auto_unix_socket = 1
@@ -52,6 +50,13 @@ dump_guest_core = 0
 migrate_tls_force = 1
 default_tls_x509_verify = 1
 stdio_handler = "logd"
+`
+
+// confinement has libvirt start no guest, machine or container, that it cannot
+// give a profile.
+const confinement = `security_driver = "apparmor"
+security_default_confined = 1
+security_require_confined = 1
 `
 
 // libvirtdConfig leaves the local socket as the only way in, and the socket to
@@ -69,29 +74,17 @@ log_outputs = "2:journald"
 // checkGuests looks at every running QEMU: its account, its system call
 // filter, its capabilities.
 func checkGuests(_ context.Context, t *Target) []Finding {
-	status, err := filepath.Glob(filepath.Join(t.Root, "proc/[0-9]*/status"))
+	all, err := t.processes()
 	if err != nil {
 		return []Finding{{Item: "processes", Found: err.Error(), Wanted: "readable"}}
 	}
 	var findings []Finding
-	for _, file := range status {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue // the process has ended
-		}
-		fields := procStatus(string(data))
-		if strings.HasPrefix(fields["Name"], "qemu-system") && !asked(filepath.Dir(file)) {
-			findings = append(findings, checkGuest(fields))
+	for _, p := range all {
+		if p.guest() {
+			findings = append(findings, checkGuest(p.fields))
 		}
 	}
 	return findings
-}
-
-// asked tells whether a process runs no guest: libvirt starts QEMU with the
-// machine "none" to ask what it can do.
-func asked(proc string) bool {
-	args, err := os.ReadFile(filepath.Join(proc, "cmdline"))
-	return err == nil && strings.Contains(string(args), "\x00none,")
 }
 
 func checkGuest(fields map[string]string) Finding {
@@ -103,15 +96,4 @@ func checkGuest(fields map[string]string) Finding {
 	}
 	f.OK = uid != "0" && strings.Trim(fields["CapEff"], "0") == "" && fields["Seccomp"] == "2"
 	return f
-}
-
-// procStatus reads /proc/<pid>/status.
-func procStatus(text string) map[string]string {
-	fields := make(map[string]string)
-	for line := range strings.Lines(text) {
-		if key, value, ok := strings.Cut(line, ":"); ok {
-			fields[key] = strings.TrimSpace(value)
-		}
-	}
-	return fields
 }
