@@ -98,15 +98,14 @@ func printable(s string) string {
 }
 
 // wwn is a disk's world wide name as udev and lsblk write it. Names that
-// begin otherwise (t10) are made of model and serial number, and say no more.
+// begin otherwise (t10, nvme) are made of model and serial number, and say no
+// more.
 func wwn(id string) string {
 	if hex, ok := strings.CutPrefix(id, "naa."); ok {
 		return "0x" + hex
 	}
-	for _, prefix := range []string{"eui.", "uuid.", "nvme."} {
-		if strings.HasPrefix(id, prefix) {
-			return id
-		}
+	if strings.HasPrefix(id, "eui.") || strings.HasPrefix(id, "uuid.") {
+		return id
 	}
 	return ""
 }
