@@ -20,7 +20,6 @@ func (s *Spec) arguments(code string) []string {
 		"-name", s.Name,
 		"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none",
 		"-machine", "q35,hpet=off,usb=off,vmport=off,smm=off,graphics=off,dump-guest-core=off",
-		"-smp", fmt.Sprint(s.CPUs), "-m", fmt.Sprint(s.MemoryMiB),
 		"-rtc", "base=utc", // A machine that finds nothing to boot tries again, as a patient one does.
 		"-boot", "strict=on,reboot-timeout=5000",
 		"-chardev", "socket,id=control,fd=3", "-mon", "chardev=control,mode=control",
@@ -31,9 +30,11 @@ func (s *Spec) arguments(code string) []string {
 		args = append(args, "-smbios", fmt.Sprintf("type=1,manufacturer=Cairn,product=Virtual rack,serial=%s,uuid=%s", s.Serial, s.UUID))
 	}
 	args = append(args, s.processor()...)
+	args = append(args, s.hardware()...)
 	args = append(args, s.firmware(code)...)
 	args = append(args, s.drives()...)
-	return append(args, s.cards()...)
+	args = append(args, s.cards()...)
+	return append(args, s.far()...)
 }
 
 // varsFile is the machine's own copy of the firmware's variables.
@@ -58,10 +59,8 @@ func (s *Spec) firmware(code string) []string {
 func (s *Spec) drives() []string {
 	var args []string
 	for i, d := range s.Disks {
-		args = append(args,
-			"-object", fmt.Sprintf("iothread,id=io%d", i),
-			d.backend(), d.source(i),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,iothread=io%d,serial=%s%s", i, i, d.Serial, bootIndex(d.BootIndex)))
+		args = append(args, d.backend(), d.source(i))
+		args = append(args, d.device(i)...)
 	}
 	for i, c := range s.CDROMs {
 		args = append(args,
@@ -103,7 +102,7 @@ func (s *Spec) cards() []string {
 		if n.BootIndex == 0 {
 			rom = ",romfile="
 		}
-		args = append(args, "-device", fmt.Sprintf("virtio-net-pci,netdev=net%d,mac=%s%s%s", i, n.MAC, rom, bootIndex(n.BootIndex)))
+		args = append(args, "-device", fmt.Sprintf("%s,netdev=net%d,mac=%s%s%s", orDefault(n.Model, "virtio-net-pci"), i, n.MAC, rom, bootIndex(n.BootIndex)))
 	}
 	return args
 }

@@ -20,8 +20,8 @@ func TestDrivesAndCards(t *testing.T) {
 		},
 	}
 	want := []string{
-		"-object", "iothread,id=io0",
 		"-drive", "if=none,id=disk0,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap,file=disk0.img",
+		"-object", "iothread,id=io0",
 		"-device", "virtio-blk-pci,drive=disk0,iothread=io0,serial=d0,bootindex=2",
 		"-drive", "if=none,id=cd0,format=raw,media=cdrom,readonly=on,file=/a,,b.iso",
 		"-device", "ide-cd,drive=cd0,bus=ide.0,bootindex=3",
@@ -42,10 +42,10 @@ func TestDrivesAndCards(t *testing.T) {
 func TestADiskIsRecorded(t *testing.T) {
 	s := Spec{Disks: []Disk{{File: "disk0.img", Serial: "d0", Record: "/tmp/a,b"}}}
 	want := []string{
-		"-object", "iothread,id=io0",
 		"-blockdev", "driver=blklogwrites,node-name=disk0,discard=unmap,log-super-update-interval=1," +
 			"file.driver=file,file.discard=unmap,file.cache.no-flush=on,file.filename=disk0.img," +
 			"log.driver=file,log.cache.no-flush=on,log.filename=/tmp/a,,b",
+		"-object", "iothread,id=io0",
 		"-device", "virtio-blk-pci,drive=disk0,iothread=io0,serial=d0",
 	}
 	if d := cmp.Diff(want, s.drives()); d != "" {

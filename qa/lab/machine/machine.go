@@ -32,6 +32,7 @@ type Machine struct {
 // A run is one life of a machine, from power-on to power-off.
 type run struct {
 	cmd     *exec.Cmd
+	tpm     *tpm // nil: none
 	control *control
 	ended   chan struct{} // closed when the process is gone and everything is unplugged
 	err     error         // why, valid after ended
@@ -109,11 +110,17 @@ func (m *Machine) start(ctx context.Context) (*run, error) {
 	cmd := exec.Command("qemu-system-x86_64", m.spec.arguments(code)...) //nolint:noctx // see above
 	cmd.Dir, cmd.Stdout, cmd.Stderr = m.spec.Dir, messages, messages
 	cmd.ExtraFiles = lines.theirs
-	if err := m.launcher.start(cmd); err != nil {
+	tpm, err := m.startTPM(lines, messages)
+	if err != nil {
 		lines.closeOurs()
 		return nil, err
 	}
-	r := &run{cmd: cmd, ended: make(chan struct{})}
+	if err := m.launcher.start(cmd); err != nil {
+		lines.closeOurs()
+		lines.closeTheirs()
+		return nil, errors.Join(err, tpm.end())
+	}
+	r := &run{cmd: cmd, tpm: tpm, ended: make(chan struct{})}
 	go m.attend(r, lines)
 	lines.closeTheirs() // so that we see it when QEMU goes away
 	if r.control, err = newControl(ctx, lines.ours[0]); err != nil {
@@ -135,10 +142,17 @@ func (m *Machine) attend(r *run, w *wires) {
 			}
 		})
 	}
+	if m.spec.BMC != nil {
+		all.Go(func() { // the last connection
+			if err := m.spec.BMC.serve(w.ours[len(w.ours)-1]); err != nil {
+				m.log.Error("BMC", "err", err)
+			}
+		})
+	}
 	errs[1] = r.cmd.Wait()
 	w.ours[0].Close()
 	all.Wait()
-	r.err = errors.Join(errs[:]...)
+	r.err = errors.Join(append(errs[:], r.tpm.end())...)
 	close(r.ended)
 }
 
@@ -156,7 +170,14 @@ func wire(s *Spec) (*wires, error) {
 			w.ports = append(w.ports, n.Port)
 		}
 	}
-	for range 2 + len(w.ports) {
+	count := 2 + len(w.ports)
+	if s.TPM {
+		count++
+	}
+	if s.BMC != nil {
+		count++
+	}
+	for range count {
 		ours, theirs, err := fabric.Pair()
 		if err != nil {
 			w.closeOurs()

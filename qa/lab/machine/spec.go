@@ -30,6 +30,9 @@ type Spec struct {
 	Firmware  Firmware
 	UUID      string // SMBIOS
 	Serial    string // SMBIOS
+	Sockets   int    // of processors, each with its memory and its PCI bus; default 1
+	TPM       bool   // a TPM 2.0 (needs swtpm); what it holds is in Dir
+	BMC       *BMC   // nil: none
 	Disks     []Disk
 	CDROMs    []CDROM
 	NICs      []NIC
@@ -48,9 +51,11 @@ type Spec struct {
 // spare software much.
 const DefaultCPU = "qemu64,+x2apic,+ssse3,+sse4.1,+sse4.2,+popcnt,+aes,+pclmulqdq,+rdrand"
 
-// A Disk is a virtio-blk disk in a sparse raw file.
+// A Disk is a disk in a sparse raw file.
 type Disk struct {
 	File      string
+	Bus       Bus // default Virtio
+	Socket    int // whose PCI bus an NVMe disk hangs on, from 0
 	SizeGiB   int // of the file, when it has to be made
 	Serial    string
 	BootIndex int
@@ -65,10 +70,11 @@ type CDROM struct {
 	BootIndex int
 }
 
-// A NIC is a virtio-net card in a port of a switch, or in a user-mode network
-// of its own.
+// A NIC is a network card in a port of a switch, or in a user-mode network of
+// its own.
 type NIC struct {
 	MAC       string
+	Model     string // QEMU's name; default virtio-net-pci
 	Port      *fabric.Port
 	User      *User
 	BootIndex int
@@ -114,6 +120,9 @@ func (s *Spec) check() error {
 		return fmt.Errorf("machine %s: firmware %q; allowed: %s, %s", s.Name, s.Firmware, BIOS, UEFI)
 	case s.Accel != "" && s.Accel != TCG && s.Accel != KVM:
 		return fmt.Errorf("machine %s: accelerator %q; allowed: %s, %s", s.Name, s.Accel, TCG, KVM)
+	}
+	if err := s.checkHardware(); err != nil {
+		return err
 	}
 	for _, n := range s.NICs {
 		if (n.Port == nil) == (n.User == nil) {
