@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cairn-cloud/cairn/image-builder/initramfs"
@@ -86,6 +87,7 @@ func TestInMachine(t *testing.T) {
 			"-device", fmt.Sprintf("virtio-net-pci,netdev=n%d,mac=%s,speed=10000,duplex=full,romfile=", card, insideMAC(card)))
 	}
 	cmd := exec.CommandContext(t.Context(), qemu, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that is killed leaves none behind
 	serial, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
