@@ -46,8 +46,11 @@ func (r *rack) step(ctx context.Context, name string, do func() error) error {
 	return r.keep(ctx)
 }
 
-// look is the status of the rack, or nil when it does not answer.
+// look is the status of the rack, or nil when it does not answer. It looks even
+// when the context has ended: what a step took that was cut off is wanted too.
 func (r *rack) look(ctx context.Context) *Status {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
 	s, err := r.client.status(ctx)
 	if err != nil {
 		return nil
