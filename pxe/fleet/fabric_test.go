@@ -15,8 +15,9 @@ func checked(t *testing.T, mode string) (k *rack, one, two string) {
 	t.Helper()
 	k = newRack(t, func(c *Config) { c.Rack.Fabric = plan.Fabric{Check: mode, Quiet: 5, MaxSkew: 2} })
 	one, two = k.boot(mac1, id1).Ticket, k.boot(mac2, id2).Ticket
-	for ticket, id := range map[string]string{one: id1, two: id2} {
-		a := k.trunked(ticket, id)
+	for _, m := range [][2]string{{one, id1}, {two, id2}} {
+		id := m[1]
+		a := k.trunked(m[0], id)
 		if a.Plan != nil || a.Fabric != nil || !strings.Contains(a.Wait, "waiting for a round") {
 			t.Fatalf("machine %s: %+v", id, a)
 		}
