@@ -29,6 +29,9 @@ func (w *writer) with(do func() error) (err error) {
 }
 
 func (w *writer) partition() error {
+	if err := undone(w.plan); err != nil {
+		return err
+	}
 	w.phases.begin(phasePartition, w.plan.Disk.Path)
 	if _, err := w.target.Partition(w.plan.Partitions); err != nil {
 		return err
