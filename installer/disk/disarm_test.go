@@ -101,3 +101,46 @@ func TestATornFooterIsNone(t *testing.T) {
 		t.Errorf("a footer without its first sector looks like %+v", got)
 	}
 }
+
+// TestAnOldInstallationLosesItsSlotsFirst looks at every write of a new table
+// over an installation: none leaves a slot that boots beside data that are
+// gone, nor a disk that the next try would refuse.
+func TestAnOldInstallationLosesItsSlotsFirst(t *testing.T) {
+	target := smallest(t)
+	parts := plan.Layout(target.Size)
+	if _, err := target.Partition(parts); err != nil {
+		t.Fatal(err)
+	}
+	footer, err := manifest.Footer([]byte(`{"version":"7"}`), []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, slot := range parts[2:4] {
+		if err := target.WriteFooter(footer, slot.Start, slot.Size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, err := ReadTable(target.f, target.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := target.retire(old); err != nil {
+		t.Fatal(err)
+	}
+	retired := Look(target.f, target.Size)
+	if !retired.Unfinished || retired.Installed != old.GUID {
+		t.Errorf("without its slots it looks like %+v", retired)
+	}
+	if err := target.wipe(parts, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := Look(target.f, target.Size); !got.Unfinished || got.Installed != old.GUID {
+		t.Errorf("wiped, under its old table, it looks like %+v", got)
+	}
+	if _, err := target.Partition(parts); err != nil {
+		t.Fatal(err)
+	}
+	if got := Look(target.f, target.Size); !got.Unfinished || got.Installed == old.GUID {
+		t.Errorf("under its new table it looks like %+v", got)
+	}
+}

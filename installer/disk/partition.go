@@ -19,24 +19,77 @@ import (
 const wiped = 1 << 20
 
 // Partition clears what was on the disk and writes the plan's partition
-// table. Slot A is marked as being installed before the table is there, so
-// that a cut leaves a disk that is blank or known to be unfinished. It
-// returns the GUID of the disk.
+// table. It returns the GUID of the disk.
+//
+// A cut at any moment leaves the disk as it was, or blank, or known to be
+// unfinished: an installation of ours loses its slots first, whole, so that it
+// is never booted with half of its data, and its table last; and slot A is
+// marked as being installed before the new table is there.
 func (t *Target) Partition(parts []plan.Partition) (string, error) {
-	ends := []int64{0, t.Size - wiped}
-	for _, p := range parts {
-		ends = append(ends, p.Start, p.Start+p.Size-wiped)
-	}
-	zero := make([]byte, wiped)
-	for _, at := range ends {
-		if err := t.writeAt(zero, at, "zeroes over what was there"); err != nil {
+	old, err := ReadTable(t.f, t.Size)
+	own := err == nil && ours(old)
+	if own {
+		if err := t.retire(old); err != nil {
 			return "", err
 		}
+	}
+	if err := t.wipe(parts, own); err != nil {
+		return "", err
 	}
 	if err := t.mark(parts); err != nil {
 		return "", err
 	}
 	return t.writeTable(parts)
+}
+
+// retire makes the slots of an installation count for nothing, durably, each
+// by one sector.
+func (t *Target) retire(old Table) error {
+	for label, sector := range map[string][]byte{plan.LabelSlotA: markerSector(), plan.LabelSlotB: make([]byte, bootSector)} {
+		e := old.find(label)
+		if e.Size < manifest.FooterSize || e.Start+e.Size > t.Size {
+			continue // never was a slot that boots
+		}
+		if err := t.writeAt(sector, e.Start+e.Size-manifest.FooterSize, "the end of "+label); err != nil {
+			return err
+		}
+	}
+	return t.Sync()
+}
+
+// tableSize is what a GPT takes at each end of a disk, at most: the MBR, a
+// header and 128 entries, for sectors of 4096 bytes.
+const tableSize = 6 * 4096
+
+// wipe clears both ends of the disk and of each new partition, but not a table
+// that is kept until the new one replaces it, nor the place of the mark.
+func (t *Target) wipe(parts []plan.Partition, keepTable bool) error {
+	kept := int64(0)
+	if keepTable {
+		kept = tableSize
+	}
+	zero := make([]byte, wiped)
+	const what = "zeroes over what was there"
+	if err := errors.Join(t.writeAt(zero[kept:], kept, what), t.writeAt(zero[kept:], t.Size-wiped, what)); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		skip := int64(0)
+		if p.Label == plan.LabelSlotA {
+			skip = bootSector
+		}
+		if err := errors.Join(t.writeAt(zero, p.Start, what), t.writeAt(zero[skip:], p.Start+p.Size-wiped+skip, what)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// markerSector is [Marker] as it is written.
+func markerSector() []byte {
+	b := make([]byte, bootSector)
+	copy(b, Marker)
+	return b
 }
 
 // mark puts the marker at the place of slot A's footer, durably.
@@ -45,7 +98,7 @@ func (t *Target) mark(parts []plan.Partition) error {
 		if p.Label != plan.LabelSlotA {
 			continue
 		}
-		if err := t.writeAt([]byte(Marker), p.Start+p.Size-manifest.FooterSize, "the mark of an installation under way"); err != nil {
+		if err := t.writeAt(markerSector(), p.Start+p.Size-manifest.FooterSize, "the mark of an installation under way"); err != nil {
 			return err
 		}
 	}

@@ -242,5 +242,6 @@ func TestPowerCutWhileInstallingAgain(t *testing.T) {
 	b := release(t)
 	old := record(t, b, rackYAML(""), "")
 	tr := record(t, b, rackYAML("rules: [{roles: [controller], match: {local: true}, disk: {wipe: cairn}}]\n"), filepath.Join(old.dir, "disk.img"))
+	tr.judge.before = old.judge
 	tr.everyCut(t)
 }

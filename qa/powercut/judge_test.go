@@ -16,8 +16,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/cairn-cloud/cairn/image-builder/manifest"
 	"github.com/cairn-cloud/cairn/installer/disk"
 	"github.com/cairn-cloud/cairn/installer/plan"
@@ -26,6 +24,7 @@ import (
 // A verdict is what a machine would do with a disk.
 type verdict struct {
 	boots bool   // a slot's footer has the right signature: the disk boots by itself
+	old   bool   // the installation of before, and all of it
 	whole error  // what a booting machine would lack; nil: nothing
 	again string // what the installer does with the disk: installs, boots, or the refusal
 }
@@ -39,6 +38,11 @@ const (
 // fault is what must not be, or empty.
 func (v verdict) fault() string {
 	switch {
+	case v.boots && v.old:
+		if v.again == installs {
+			return ""
+		}
+		return "the old installation is not installed over: " + v.again
 	case v.boots && v.whole != nil:
 		return fmt.Sprintf("a half-installed machine boots: %v", v.whole)
 	case v.boots && v.again != boots:
@@ -54,6 +58,8 @@ func (v verdict) fault() string {
 type judge struct {
 	keys []ed25519.PublicKey
 	rack *plan.Rack
+
+	before *judge // of the installation that was there; nil: none
 
 	release   *manifest.Manifest
 	parts     map[string]plan.Partition
@@ -98,7 +104,11 @@ func (j *judge) of(s *State, scratch string, inside bool) verdict {
 	for _, label := range []string{plan.LabelSlotA, plan.LabelSlotB} {
 		v.boots = v.boots || j.slot(s, label) != nil
 	}
-	if v.boots {
+	if v.boots && j.before != nil {
+		v.old = errors.Join(j.before.chunks(s, plan.LabelSlotA, manifest.Root), j.before.chunks(s, plan.LabelESP, manifest.ESP),
+			j.before.code(s), j.before.data(s, scratch, true)) == nil
+	}
+	if v.boots && !v.old {
 		v.whole = errors.Join(j.chunks(s, plan.LabelSlotA, manifest.Root), j.chunks(s, plan.LabelESP, manifest.ESP),
 			j.code(s), j.data(s, scratch, inside))
 	}
@@ -202,8 +212,15 @@ func (j *judge) data(s *State, scratch string, inside bool) error {
 		maps.DeleteFunc(want, ours)
 		maps.DeleteFunc(got, func(path, _ string) bool { return want[path] == "" })
 	}
-	if d := cmp.Diff(want, got); d != "" {
-		return fmt.Errorf("the data partition differs: %s", d)
+	var wrong []string
+	for path := range maps.Keys(want) {
+		if got[path] != want[path] {
+			wrong = append(wrong, path)
+		}
+	}
+	if len(wrong) > 0 || len(got) != len(want) {
+		slices.Sort(wrong)
+		return fmt.Errorf("the data partition has %d files and should have %d; these are wrong or missing: %q", len(got), len(want), wrong[:min(5, len(wrong))])
 	}
 	return nil
 }
