@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -19,8 +16,7 @@ import (
 	"github.com/cairn-cloud/cairn/pxe/dhcp"
 	"github.com/cairn-cloud/cairn/pxe/fleet"
 	"github.com/cairn-cloud/cairn/pxe/httpboot"
-	"github.com/cairn-cloud/cairn/pxe/operate"
-	"github.com/cairn-cloud/cairn/pxe/page"
+	"github.com/cairn-cloud/cairn/pxe/tally"
 	"github.com/cairn-cloud/cairn/pxe/tftp"
 )
 
@@ -29,15 +25,18 @@ const biosLoader = "undionly.kpxe"
 
 // A deployer has all parts, made and not yet started.
 type deployer struct {
-	conf    Config
-	rack    *plan.Rack
-	log     *slog.Logger
-	trust   *trust
-	db      *bbolt.DB
-	pool    *dhcp.Pool
-	fleet   *fleet.Fleet
-	release *httpboot.Release
-	tftp    *tftp.Server
+	conf      Config
+	rack      *plan.Rack
+	log       *slog.Logger
+	book      *tally.Book
+	trust     *trust
+	db        *bbolt.DB
+	pools     pools
+	addresses *dhcp.Networks
+	fleet     *fleet.Fleet
+	release   *httpboot.Release
+	tftp      *tftp.Server
+	detectors *detectors
 }
 
 // newDeployer reads everything that can be wrong before anything is started.
@@ -52,7 +51,7 @@ func newDeployer(conf Config, log *slog.Logger) (*deployer, error) {
 	if err := os.MkdirAll(conf.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("state_dir: %w", err)
 	}
-	d := &deployer{conf: conf, rack: rack, log: log}
+	d := &deployer{conf: conf, rack: rack, log: log, book: tally.New(log, nil), detectors: &detectors{}}
 	if d.release, err = httpboot.OpenRelease(conf.Release, conf.Root); err != nil {
 		return nil, err
 	}
@@ -75,10 +74,7 @@ func (d *deployer) openState() error {
 		return fmt.Errorf("state %s: %w (does another deployer run?)", path, err)
 	}
 	d.db = db
-	m := d.rack.Management
-	d.pool, err = dhcp.OpenPool(dhcp.PoolConfig{DB: db, From: m.RangeFrom, To: m.RangeTo,
-		Reserved: []netip.Addr{d.conf.Address, m.Controller}})
-	if err != nil {
+	if err := d.openPools(); err != nil {
 		return err
 	}
 	reserved, err := d.conf.ownName()
@@ -87,7 +83,7 @@ func (d *deployer) openState() error {
 	}
 	d.fleet, err = fleet.Open(fleet.Config{
 		Dir: d.conf.StateDir, DB: db, Rack: d.rack, Version: d.release.Manifest.Version,
-		Reserved: reserved, Addresses: d.pool, Issuer: d.trust.ca, Power: d.power, Log: d.log,
+		Reserved: reserved, Addresses: d.addresses, Issuer: d.trust.ca, Power: d.power, Log: d.log,
 	})
 	return err
 }
@@ -106,13 +102,17 @@ func (d *deployer) run(ctx context.Context) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	if d.conf.ListenDHCP == nil || *d.conf.ListenDHCP {
-		g.Go(func() error { return dhcp.Serve(ctx, ifi.Name, d.responder()) })
+	g.Go(func() error { d.book.Run(ctx); return nil })
+	if d.listensDHCP() {
+		g.Go(func() error { return d.serveDHCP(ctx, ifi) })
 	}
 	g.Go(func() error { return d.answerRouters(ctx, ifi) })
-	g.Go(func() error { return d.serveTFTP(ctx) })
+	g.Go(func() error { return d.serveTFTP(ctx, d.conf.Address) })
 	g.Go(func() error { return d.serveBoot(ctx) })
 	g.Go(func() error { return d.serveAPI(ctx) })
+	if d.rack.Management.VLAN != 0 {
+		g.Go(func() error { return d.serveUntagged(ctx) })
+	}
 	if d.conf.Controller != "" {
 		g.Go(func() error { return d.fleet.Run(ctx, d.trust.controller(d.conf.Controller)) })
 	}
@@ -120,89 +120,3 @@ func (d *deployer) run(ctx context.Context) error {
 		"release", d.release.Manifest.Version, "range", d.rack.Management.RangeFrom.String()+"-"+d.rack.Management.RangeTo.String())
 	return g.Wait()
 }
-
-func (d *deployer) base() string {
-	return "http://" + net.JoinHostPort(d.conf.Address.String(), strconv.Itoa(plan.HTTPPort))
-}
-
-func (d *deployer) responder() *dhcp.Responder {
-	return dhcp.New(dhcp.Config{
-		Server: netip.PrefixFrom(d.conf.Address, d.rack.Management.Network.Bits()), HTTP: d.base(),
-		Files: dhcp.Files{BIOS: biosLoader, UEFI: d.conf.UEFILoader, Next: tftp.NextName},
-		Pool:  d.pool, Observer: watcher{d.fleet, d.log}, Installed: d.fleet.Installed, Log: d.log,
-	})
-}
-
-// answerRouters is a convenience: without it iPXE waits half a minute longer.
-func (d *deployer) answerRouters(ctx context.Context, ifi *net.Interface) error {
-	if err := dhcp.ServeRouterSolicitations(ctx, ifi, d.log); err != nil {
-		d.log.Warn("machines will wait for IPv6 before they boot", "why", err)
-	}
-	return nil
-}
-
-func (d *deployer) serveTFTP(ctx context.Context) error {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: d.conf.Address.AsSlice(), Port: 69})
-	if err != nil {
-		return fmt.Errorf("TFTP: %w", err)
-	}
-	return d.tftp.Serve(ctx, conn)
-}
-
-func (d *deployer) listen(ctx context.Context, port int) (net.Listener, error) {
-	var lc net.ListenConfig
-	return lc.Listen(ctx, "tcp4", net.JoinHostPort(d.conf.Address.String(), strconv.Itoa(port)))
-}
-
-func (d *deployer) serveBoot(ctx context.Context) error {
-	l, err := d.listen(ctx, plan.HTTPPort)
-	if err != nil {
-		return fmt.Errorf("HTTP: %w", err)
-	}
-	h := httpboot.Boot(httpboot.BootConfig{
-		Fleet: d.fleet, Release: d.release, Loaders: d.tftp, Deployer: d.conf.Address,
-		CA: d.trust.ca.Fingerprint(), Args: d.conf.KernelArgs, Log: d.log,
-	})
-	return httpboot.Serve(ctx, l, h, nil, d.log)
-}
-
-func (d *deployer) serveAPI(ctx context.Context) error {
-	l, err := d.listen(ctx, plan.HTTPSPort)
-	if err != nil {
-		return fmt.Errorf("HTTPS: %w", err)
-	}
-	if err := d.leaveCredentials(); err != nil {
-		return err
-	}
-	tokenFile := filepath.Join(d.conf.OperatorDir, operate.TokenFile)
-	token, err := page.Token(tokenFile)
-	if err != nil {
-		return err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/v1/", httpboot.API(d.fleet, d.fleet, d.log))
-	shown := page.Handler(page.Config{Rack: d.fleet, Name: d.rack.Name, Version: d.release.Manifest.Version,
-		CA: d.trust.ca.Fingerprint(), Token: token, Log: d.log})
-	mux.Handle("/", shown)
-	mux.Handle("/v1/view", shown)
-	d.log.Info("page", "url", "https://"+net.JoinHostPort(d.conf.Address.String(), strconv.Itoa(plan.HTTPSPort))+"/", "token_file", tokenFile)
-	conf := httpboot.TLSConfig(d.trust.cert, d.trust.ca.Certificate())
-	return httpboot.Serve(ctx, l, mux, conf, d.log)
-}
-
-// A watcher tells the fleet of what DHCP sees.
-type watcher struct {
-	fleet *fleet.Fleet
-	log   *slog.Logger
-}
-
-func (w watcher) Discovered(c dhcp.Client) {
-	if c.Kind == dhcp.KindPlain {
-		return // the installer itself, or an installed system
-	}
-	if err := w.fleet.Discovered(c.MAC, c.Address, string(c.Kind)); err != nil {
-		w.log.Warn("machine not kept", "mac", c.MAC, "why", err)
-	}
-}
-
-func (w watcher) OtherServer(mac string, server netip.Addr) { w.fleet.OtherServer(mac, server) }

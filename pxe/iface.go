@@ -50,7 +50,17 @@ func lookInterface(c *Config) (*net.Interface, error) {
 			return ifi, nil
 		}
 	}
-	return nil, fmt.Errorf("an interface (name %q, MAC %q) that is up and has address %s", c.Interface, c.InterfaceMAC, c.Address)
+	return nil, &absentError{c.Interface, c.InterfaceMAC, c.Address}
+}
+
+// An absentError says which interface is not there, or not ready yet.
+type absentError struct {
+	name, mac string
+	address   netip.Addr
+}
+
+func (e *absentError) Error() string {
+	return fmt.Sprintf("an interface (name %q, MAC %q) that is up and has address %s", e.name, e.mac, e.address)
 }
 
 func hasAddress(ifi *net.Interface, a netip.Addr) (bool, error) {

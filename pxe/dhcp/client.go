@@ -2,8 +2,10 @@ package dhcp
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -13,23 +15,44 @@ import (
 // Kind is what sort of program asks.
 type Kind string
 
-// The kinds of clients. KindPlain is an operating system, among them our own
-// installer; KindAlien is firmware of an architecture that we have no image for.
+// The kinds of clients. KindPlain is an operating system; KindInstaller is
+// ours, which gets an address even where its machine did not boot from us
+// (from an ISO, or by another card); KindProbe is a deployer that looks for
+// others; KindAlien is firmware of an architecture that we have no image for.
 const (
-	KindBIOS  Kind = "bios"
-	KindUEFI  Kind = "uefi"
-	KindHTTP  Kind = "uefi-http"
-	KindIPXE  Kind = "ipxe"
-	KindPlain Kind = "plain"
-	KindAlien Kind = "alien"
+	KindBIOS      Kind = "bios"
+	KindUEFI      Kind = "uefi"
+	KindHTTP      Kind = "uefi-http"
+	KindIPXE      Kind = "ipxe"
+	KindInstaller Kind = "installer"
+	KindPlain     Kind = "plain"
+	KindProbe     Kind = "probe"
+	KindAlien     Kind = "alien"
+)
+
+// Words by which programs of ours say who they are.
+const (
+	classInstaller = "cairn-installer" // vendor class, option 60
+	classProbe     = "cairn-probe"     // user class, option 77
 )
 
 // A Client is who sent a packet.
 type Client struct {
-	MAC     string // lower case, colons
-	Kind    Kind
-	Arch    string     // as the firmware names it, for people; empty when it says nothing
-	Address netip.Addr // what it was given; zero before that
+	MAC  string // lower case, colons
+	Kind Kind
+	Arch string // as the firmware names it, for people; empty when it says nothing
+	// Machines is the SMBIOS UUID, as the firmware says it (RFC 4578, option
+	// 97), in both orders of its bytes; empty when it does not.
+	Machines []string
+	Address  netip.Addr // what it was given; zero before that
+	// Circuit and Remote are what a relay agent or a switch says of where the
+	// client is plugged in (option 82); empty: nothing.
+	Circuit, Remote string
+}
+
+// boots tells whether the client wants something to boot.
+func (c Client) boots() bool {
+	return c.Kind == KindBIOS || c.Kind == KindUEFI || c.Kind == KindHTTP || c.Kind == KindIPXE
 }
 
 // canonicalMAC is the form of hardware addresses in all of pxe, or empty when
@@ -42,27 +65,36 @@ func canonicalMAC(hw net.HardwareAddr) string {
 }
 
 // optionIPXE is the option that encapsulates iPXE's own (iPXE: dhcp.h,
-// DHCP_EB_ENCAP), and the two of those that matter here.
+// DHCP_EB_ENCAP), and those of them that matter here.
 const (
-	optionIPXE   = dhcpv4.OptionEtherboot
-	ipxeHTTP     = 19  // the client can fetch over HTTP
-	ipxeNoProxy  = 176 // do not wait for a proxyDHCP server
-	pxeDiscovery = 6   // PXE 2.1: discovery control
+	optionIPXE  = dhcpv4.OptionEtherboot
+	ipxeHTTP    = 19  // the client can fetch over HTTP
+	ipxeVLAN    = 38  // the client knows tags
+	ipxeNoProxy = 176 // do not wait for a proxyDHCP server
 )
 
-// identify tells what sort of program sent m.
-func identify(m *dhcpv4.DHCPv4) Client {
-	c := Client{MAC: canonicalMAC(m.ClientHWAddr), Kind: KindPlain}
+// identify tells what sort of program sent m. Where tags are needed, iPXE that
+// knows none does not count as iPXE.
+func identify(m *dhcpv4.DHCPv4, tags bool) Client {
+	relay := m.Options.Get(dhcpv4.OptionRelayAgentInformation)
+	c := Client{MAC: canonicalMAC(m.ClientHWAddr), Kind: KindPlain, Machines: machineIDs(m.Options.Get(dhcpv4.OptionClientMachineIdentifier)),
+		Circuit: readable(subOption(relay, relayCircuit)), Remote: readable(subOption(relay, relayRemote))}
 	archs := m.ClientArch()
 	if len(archs) > 0 {
 		c.Arch = archs[0].String()
 	}
-	if isIPXE(m) {
+	class := m.ClassIdentifier()
+	switch {
+	case isIPXE(m, tags):
 		c.Kind = KindIPXE
 		return c
-	}
-	class := m.ClassIdentifier()
-	if !strings.HasPrefix(class, "PXEClient") && !strings.HasPrefix(class, "HTTPClient") {
+	case bytes.Contains(m.Options.Get(dhcpv4.OptionUserClassInformation), []byte(classProbe)):
+		c.Kind = KindProbe
+		return c
+	case class == classInstaller:
+		c.Kind = KindInstaller
+		return c
+	case !strings.HasPrefix(class, "PXEClient") && !strings.HasPrefix(class, "HTTPClient"):
 		return c
 	}
 	// RFC 4578: without the option the client is an Intel x86PC.
@@ -72,6 +104,22 @@ func identify(m *dhcpv4.DHCPv4) Client {
 	}
 	c.Kind = kindOf(arch)
 	return c
+}
+
+// machineIDs reads option 97: type 0, then 16 bytes. Some firmware sends them
+// as SMBIOS has them, the first three fields with the low byte first, and iPXE
+// as they are written.
+func machineIDs(b []byte) []string {
+	if len(b) != 17 || b[0] != 0 {
+		return nil
+	}
+	u := slices.Clone(b[1:])
+	written := func() string { return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]) }
+	ids := []string{written()}
+	slices.Reverse(u[:4])
+	slices.Reverse(u[4:6])
+	slices.Reverse(u[6:8])
+	return append(ids, written())
 }
 
 func kindOf(arch iana.Arch) Kind {
@@ -86,9 +134,9 @@ func kindOf(arch iana.Arch) Kind {
 	return KindAlien
 }
 
-// isIPXE tells iPXE that can go on by itself. One that was built without HTTP
-// is treated as the firmware under it, and gets our loader.
-func isIPXE(m *dhcpv4.DHCPv4) bool {
+// isIPXE tells iPXE that can go on by itself. One that was built without what
+// it needs for that is treated as the firmware under it, and gets our loader.
+func isIPXE(m *dhcpv4.DHCPv4, tags bool) bool {
 	if !bytes.Contains(m.Options.Get(dhcpv4.OptionUserClassInformation), []byte("iPXE")) {
 		return false
 	}
@@ -96,24 +144,5 @@ func isIPXE(m *dhcpv4.DHCPv4) bool {
 	if len(features) == 0 {
 		return true
 	}
-	return hasSubOption(features, ipxeHTTP)
-}
-
-// hasSubOption walks encapsulated options: code, length, value.
-func hasSubOption(b []byte, code byte) bool {
-	for len(b) >= 2 && b[0] != 255 {
-		if b[0] == 0 {
-			b = b[1:]
-			continue
-		}
-		if b[0] == code {
-			return true
-		}
-		n := 2 + int(b[1])
-		if n > len(b) {
-			return false
-		}
-		b = b[n:]
-	}
-	return false
+	return subOption(features, ipxeHTTP) != nil && (!tags || subOption(features, ipxeVLAN) != nil)
 }

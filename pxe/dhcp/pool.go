@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 var (
 	ErrExhausted = errors.New("every address of the range is in use")
 	ErrForeign   = errors.New("the address belongs to another machine")
+	ErrConflict  = errors.New("two claim one address")
 )
 
 // A Lease is one address given to one MAC. A pinned one is for good: the
@@ -24,16 +26,20 @@ type Lease struct {
 	Address netip.Addr `json:"address"`
 	Expires time.Time  `json:"expires"`
 	Pinned  bool       `json:"pinned,omitempty"`
+	kept    bool       // in the database
+	proven  bool       // nobody else answered for the address when it was offered
 }
 
 // PoolConfig says which addresses a pool may give. From and To are included,
 // Reserved is left out.
 type PoolConfig struct {
 	DB        *bbolt.DB
+	Name      string // of the pool in the database; empty for the deployer's own network
 	From, To  netip.Addr
 	Reserved  []netip.Addr
-	LeaseTime time.Duration    // default 12 h: longer than any installation
-	Now       func() time.Time // default time.Now
+	Static    map[string]netip.Addr // by MAC: exactly these, in the range or not
+	LeaseTime time.Duration         // default 12 h: longer than any installation
+	Now       func() time.Time      // default time.Now
 }
 
 // A Pool gives addresses to MACs and remembers them durably.
@@ -41,18 +47,33 @@ type Pool struct {
 	conf PoolConfig
 
 	mu     sync.Mutex
-	byMAC  map[string]Lease // guarded by mu; so are the two below
+	byMAC  map[string]Lease // guarded by mu; so are those below
 	byAddr map[netip.Addr]string
-	barred map[netip.Addr]time.Time // declined or reserved, until then; zero: for ever
+	stale  map[string]uint64 // MACs whose entry in the database is no longer true, and since which change
+	change uint64
+	static map[string]netip.Addr
+	barred map[netip.Addr]bar
 }
 
-// quarantine is how long a declined address is left alone.
+// A bar keeps an address from being given.
+type bar struct {
+	until time.Time // zero: for ever
+	by    string    // MAC of the device that has it, if it is known
+}
+
+// quarantine is how long an address is left alone that somebody else has.
 const quarantine = 10 * time.Minute
 
 // offerTime is how long an address is held for a client that was offered it.
 const offerTime = time.Minute
 
-func bucketLeases() []byte { return []byte("leases") }
+// bucket is where the pool's leases are.
+func (c *PoolConfig) bucket() []byte {
+	if c.Name == "" {
+		return []byte("leases")
+	}
+	return []byte("leases " + c.Name)
+}
 
 // OpenPool reads the leases that are in the database.
 func OpenPool(conf PoolConfig) (*Pool, error) {
@@ -65,12 +86,25 @@ func OpenPool(conf PoolConfig) (*Pool, error) {
 	if conf.Now == nil {
 		conf.Now = time.Now
 	}
-	p := &Pool{conf: conf, byMAC: map[string]Lease{}, byAddr: map[netip.Addr]string{}, barred: map[netip.Addr]time.Time{}}
+	p := &Pool{conf: conf, byMAC: map[string]Lease{}, byAddr: map[netip.Addr]string{}, stale: map[string]uint64{},
+		static: map[string]netip.Addr{}, barred: map[netip.Addr]bar{}}
 	for _, a := range conf.Reserved {
-		p.barred[a] = time.Time{}
+		p.barred[a] = bar{}
 	}
-	err := conf.DB.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(bucketLeases())
+	if err := p.read(); err != nil {
+		return nil, fmt.Errorf("read leases: %w", err)
+	}
+	for mac, a := range conf.Static {
+		if err := p.fix(mac, a); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (p *Pool) read() error {
+	return p.conf.DB.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(p.conf.bucket())
 		if err != nil {
 			return err
 		}
@@ -79,14 +113,11 @@ func OpenPool(conf PoolConfig) (*Pool, error) {
 			if err := json.Unmarshal(v, &l); err != nil {
 				return err
 			}
-			p.byMAC[l.MAC], p.byAddr[l.Address] = l, l.MAC
+			l.kept = true
+			p.set(l)
 			return nil
 		})
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read leases: %w", err)
-	}
-	return p, nil
 }
 
 // Offer names the address that mac has or may have. It holds it for a minute
@@ -99,6 +130,9 @@ func (p *Pool) Offer(mac string) (netip.Addr, error) {
 
 func (p *Pool) offer(mac string) (netip.Addr, error) {
 	now := p.conf.Now()
+	if a, ok := p.static[mac]; ok {
+		return p.offerStatic(mac, a, now)
+	}
 	if l, ok := p.byMAC[mac]; ok && (l.Pinned || p.usable(l.Address, now)) {
 		return l.Address, nil
 	}
@@ -110,13 +144,14 @@ func (p *Pool) offer(mac string) (netip.Addr, error) {
 	return a, nil
 }
 
-// usable tells whether an address may be given out at all.
+// usable tells whether an address of the range may be given out at all.
 func (p *Pool) usable(a netip.Addr, now time.Time) bool {
-	if a.Less(p.conf.From) || p.conf.To.Less(a) {
-		return false
-	}
-	until, barred := p.barred[a]
-	return !barred || (!until.IsZero() && now.After(until))
+	return !a.Less(p.conf.From) && !p.conf.To.Less(a) && !p.barredNow(a, now) && p.fixedFor(a) == ""
+}
+
+func (p *Pool) barredNow(a netip.Addr, now time.Time) bool {
+	b, barred := p.barred[a]
+	return barred && (b.until.IsZero() || !now.After(b.until))
 }
 
 // free finds an address that nobody has, else the one that ran out first.
@@ -145,73 +180,118 @@ func (p *Pool) free(now time.Time) (netip.Addr, error) {
 func (p *Pool) set(l Lease) {
 	if old, ok := p.byMAC[l.MAC]; ok {
 		delete(p.byAddr, old.Address)
+		p.outdated(old)
 	}
-	if mac, ok := p.byAddr[l.Address]; ok {
-		delete(p.byMAC, mac)
+	if mac, ok := p.byAddr[l.Address]; ok && mac != l.MAC {
+		p.drop(mac)
 	}
 	p.byMAC[l.MAC], p.byAddr[l.Address] = l, l.MAC
+}
+
+// drop takes the lease of mac away, in memory.
+func (p *Pool) drop(mac string) {
+	l, ok := p.byMAC[mac]
+	if !ok {
+		return
+	}
+	p.outdated(l)
+	delete(p.byAddr, l.Address)
+	delete(p.byMAC, mac)
+}
+
+// outdated notes that what the database has of a lease is no longer true.
+func (p *Pool) outdated(l Lease) {
+	if l.kept {
+		p.change++
+		p.stale[l.MAC] = p.change
+	}
 }
 
 // Commit gives mac the address for the lease time, durably. ErrForeign means
 // that it is not the one that mac was offered.
 func (p *Pool) Commit(mac string, a netip.Addr) (Lease, error) {
+	l, news, err := p.commit(mac, a)
+	if err != nil || !news {
+		return l, err
+	}
+	return l, p.keep(mac)
+}
+
+func (p *Pool) commit(mac string, a netip.Addr) (_ Lease, news bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.conf.Now()
 	l, ok := p.byMAC[mac]
-	if !ok || l.Address != a || (!l.Pinned && !p.usable(a, now)) {
-		return Lease{}, fmt.Errorf("%s for %s: %w", a, mac, ErrForeign)
+	if !ok || l.Address != a || !p.holds(l, now) {
+		return Lease{}, false, fmt.Errorf("%s for %s: %w", a, mac, ErrForeign)
 	}
-	if l.Pinned || l.Expires.Sub(now) > p.conf.LeaseTime/2 {
-		return l, nil // nothing new to remember
+	if l.Pinned || l.kept && l.Expires.Sub(now) > p.conf.LeaseTime/2 {
+		return l, false, nil
 	}
-	l.Expires = now.Add(p.conf.LeaseTime)
-	return l, p.save(l)
+	l.Expires, l.kept = now.Add(p.conf.LeaseTime), true
+	p.set(l)
+	return l, true, nil
+}
+
+// holds tells whether the machine may go on using its lease.
+func (p *Pool) holds(l Lease, now time.Time) bool {
+	if a, ok := p.static[l.MAC]; ok {
+		return a == l.Address
+	}
+	return l.Pinned || p.usable(l.Address, now)
 }
 
 // Pin makes the address of mac permanent and returns it.
 func (p *Pool) Pin(mac string) (netip.Addr, error) {
+	a, news, err := p.pin(mac)
+	if err != nil || !news {
+		return a, err
+	}
+	return a, p.keep(mac)
+}
+
+func (p *Pool) pin(mac string) (_ netip.Addr, news bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a, err := p.offer(mac)
 	if err != nil {
-		return netip.Addr{}, err
+		return netip.Addr{}, false, err
 	}
 	l := p.byMAC[mac]
-	if l.Pinned {
-		return a, nil
-	}
-	l.Pinned = true
-	return a, p.save(l)
+	news = !l.Pinned
+	l.Pinned, l.kept = true, true
+	p.set(l)
+	return a, news, nil
 }
 
 // Release takes back what mac gave up itself. Pinned addresses stay.
 func (p *Pool) Release(mac string) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	l, ok := p.byMAC[mac]
-	if !ok || l.Pinned {
+	if ok && !l.Pinned {
+		l.Expires = p.conf.Now()
+		p.set(l)
+	}
+	p.mu.Unlock()
+	if !ok || l.Pinned || !l.kept {
 		return nil
 	}
-	l.Expires = p.conf.Now()
-	return p.save(l)
+	return p.keep(mac)
 }
 
 // Decline puts an address aside that mac found in use on the wire.
 func (p *Pool) Decline(mac string, a netip.Addr) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	l, ok := p.byMAC[mac]
-	if !ok || l.Address != a {
+	mine := ok && l.Address == a
+	if mine && !l.Pinned { // a machine's permanent address stays: its duplicate has to go
+		p.setAside(mac, a, "")
+	}
+	p.mu.Unlock()
+	if !mine {
 		return fmt.Errorf("%s from %s: %w", a, mac, ErrForeign)
 	}
-	if l.Pinned {
-		return nil // a machine's own address: its duplicate has to go
-	}
-	p.barred[a] = p.conf.Now().Add(quarantine)
-	delete(p.byMAC, mac)
-	delete(p.byAddr, a)
-	return p.conf.DB.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketLeases()).Delete([]byte(mac)) })
+	return p.keep(mac)
 }
 
 // Address tells which address mac has.
@@ -230,39 +310,49 @@ func (p *Pool) Owner(a netip.Addr) (string, bool) {
 	return mac, ok
 }
 
-// save writes l durably before it counts. A MAC that had the address before
-// loses its entry in the same transaction.
-func (p *Pool) save(l Lease) error {
-	v, err := json.Marshal(l)
-	if err != nil {
-		return fmt.Errorf("lease of %s: %w", l.MAC, err)
-	}
-	err = p.conf.DB.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketLeases())
-		var stale [][]byte
-		err := b.ForEach(func(k, v []byte) error {
-			var other Lease
-			if err := json.Unmarshal(v, &other); err != nil {
-				return err
-			}
-			if other.Address == l.Address && other.MAC != l.MAC {
-				stale = append(stale, append([]byte(nil), k...))
-			}
-			return nil
-		})
-		if err != nil {
+// keep writes what holds for mac now, and whatever else is out of date,
+// together with the writes of others that come at the same moment: a rack that
+// is switched on asks all at once, and each write waits for the disk.
+func (p *Pool) keep(mac string) error {
+	var upTo uint64 // the last change that is written
+	err := p.conf.DB.Batch(func(tx *bbolt.Tx) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		upTo = p.change
+		b := tx.Bucket(p.conf.bucket())
+		if err := p.write(b, mac); err != nil {
 			return err
 		}
-		for _, k := range stale {
-			if err := b.Delete(k); err != nil {
+		for other := range p.stale {
+			if err := p.write(b, other); err != nil {
 				return err
 			}
 		}
-		return b.Put([]byte(l.MAC), v)
+		return nil
 	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("keep lease of %s: %w", l.MAC, err)
+		if l, ok := p.byMAC[mac]; ok {
+			l.kept, l.Pinned = false, false // to be written the next time
+			p.byMAC[mac] = l
+		}
+		return fmt.Errorf("keep lease of %s: %w", mac, err)
 	}
-	p.set(l)
+	maps.DeleteFunc(p.stale, func(_ string, since uint64) bool { return since <= upTo })
 	return nil
+}
+
+// write makes the entry of mac in the database what it is in memory. The
+// caller holds mu.
+func (p *Pool) write(b *bbolt.Bucket, mac string) error {
+	l, ok := p.byMAC[mac]
+	if !ok || !l.kept {
+		return b.Delete([]byte(mac))
+	}
+	v, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	return b.Put([]byte(mac), v)
 }

@@ -53,7 +53,7 @@ func ServeRouterSolicitations(ctx context.Context, ifi *net.Interface, log *slog
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
+		if err != nil && !passing(err) {
 			return fmt.Errorf("router solicitations on %s: %w", ifi.Name, err)
 		}
 		out, err := advertise(buf[:n], ifi.HardwareAddr)

@@ -4,29 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
+	"net/netip"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/server4"
+	"golang.org/x/sync/errgroup"
 )
 
+// BootPort is where boot servers are asked (PXE 2.1).
+const BootPort = 4011
+
+// receiveBuffer holds what a rack that is switched on sends at once, in bytes.
+const receiveBuffer = 4 << 20
+
+// maxAtOnce is how many packets are worked on at the same time. Most wait for
+// the wire or for the disk.
+const maxAtOnce = 512
+
 // Serve answers on the interface until the context ends. It needs the right
-// to bind port 67 and to bind to a device (CAP_NET_BIND_SERVICE, CAP_NET_RAW).
+// to bind ports 67 and 4011 and to bind to a device (CAP_NET_BIND_SERVICE,
+// CAP_NET_RAW).
 func Serve(ctx context.Context, ifname string, r *Responder) error {
-	conn, err := server4.NewIPv4UDPConn(ifname, &net.UDPAddr{IP: net.IPv4zero, Port: dhcpv4.ServerPort})
-	if err != nil {
-		return fmt.Errorf("DHCP on %s: %w (is another DHCP server running here?)", ifname, err)
+	g, ctx := errgroup.WithContext(ctx)
+	for port, handle := range map[int]handler{dhcpv4.ServerPort: r.Handle, BootPort: r.HandleBoot} {
+		conn, err := server4.NewIPv4UDPConn(ifname, &net.UDPAddr{IP: net.IPv4zero, Port: port})
+		if err != nil {
+			return fmt.Errorf("DHCP on %s, port %d: %w (is another DHCP server running here?)", ifname, port, err)
+		}
+		if c, ok := net.PacketConn(conn).(*net.UDPConn); ok {
+			if err := c.SetReadBuffer(receiveBuffer); err != nil {
+				return fmt.Errorf("DHCP on %s, port %d: %w", ifname, port, err)
+			}
+		}
+		g.Go(func() error { return r.serve(ctx, conn, handle) })
 	}
-	return serve(ctx, conn, r)
+	return g.Wait()
 }
 
-func serve(ctx context.Context, conn net.PacketConn, r *Responder) error {
+type handler func([]byte) (*dhcpv4.DHCPv4, Drop)
+
+func (r *Responder) serve(ctx context.Context, conn net.PacketConn, handle handler) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends the read below
 	defer stop()
 	defer func() { _ = conn.Close() }()
-	buf := make([]byte, 4096) // the largest packet that we read; longer ones are cut and dropped
+	var g errgroup.Group
+	g.SetLimit(maxAtOnce)
+	defer func() { _ = g.Wait() }()
 	for {
+		buf := make([]byte, 4096) // the largest packet that we read; longer ones are cut and dropped
 		n, peer, err := conn.ReadFrom(buf)
 		if ctx.Err() != nil {
 			return nil
@@ -34,23 +60,33 @@ func serve(ctx context.Context, conn net.PacketConn, r *Responder) error {
 		if err != nil {
 			return fmt.Errorf("read DHCP packet: %w", err)
 		}
-		out, why := r.Handle(buf[:n])
-		if why != DropNone || out == nil {
-			continue
-		}
-		if _, err := conn.WriteTo(out.ToBytes(), destination(out, peer)); err != nil && !errors.Is(err, net.ErrClosed) {
-			r.conf.Log.LogAttrs(ctx, slog.LevelWarn, "DHCP answer not sent",
-				slog.String("mac", out.ClientHWAddr.String()), slog.Any("err", err))
+		if !g.TryGo(func() error { r.respond(conn, peer, handle, buf[:n]); return nil }) {
+			r.drop(DropBusy, Client{}, fmt.Sprintf("%d packets at once", maxAtOnce))
 		}
 	}
 }
 
-// destination is the client itself when it has an address that works (it
-// renews or informs), else everybody: it cannot answer ARP yet.
+func (r *Responder) respond(conn net.PacketConn, peer net.Addr, handle handler, b []byte) {
+	out, why := handle(b)
+	if why != DropNone || out == nil {
+		return
+	}
+	to := destination(out, peer)
+	if _, err := conn.WriteTo(out.ToBytes(), to); err != nil && !errors.Is(err, net.ErrClosed) {
+		r.conf.Count.Refuse(string(DropUnsent), fmt.Sprintf("%s to %s: %v", out.ClientHWAddr, to, err))
+	}
+}
+
+// destination is the relay agent (RFC 2131, 4.1), or the client itself when
+// it has an address that works (it renews, informs, or asks a boot server),
+// else everybody: it cannot answer ARP yet.
 func destination(out *dhcpv4.DHCPv4, peer net.Addr) net.Addr {
+	if a := toAddr(out.GatewayIPAddr); a.IsValid() {
+		return &net.UDPAddr{IP: a.AsSlice(), Port: dhcpv4.ServerPort}
+	}
 	u, ok := peer.(*net.UDPAddr)
 	if ok && !isZero(u.IP) && !u.IP.Equal(net.IPv4bcast) && !out.IsBroadcast() {
 		return u
 	}
-	return &net.UDPAddr{IP: net.IPv4bcast, Port: dhcpv4.ClientPort}
+	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), dhcpv4.ClientPort))
 }

@@ -68,18 +68,6 @@ func (f *Fleet) Installed(mac string) bool {
 	return r != nil && r.Machine.Installed && !r.Machine.cutOff()
 }
 
-// OtherServer notes that somebody else answers DHCP on this wire.
-func (f *Fleet) OtherServer(mac string, server netip.Addr) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	known := f.rogue == server
-	f.rogue, f.rogueAt = server, f.conf.Now()
-	if known {
-		return
-	}
-	f.conf.Log.Warn("another DHCP server answers on this network", "server", server, "chosen_by", mac)
-}
-
 // Fetched notes that the machine with that address got a file, for hints.
 func (f *Fleet) Fetched(a netip.Addr, event string) {
 	mac, ok := f.conf.Addresses.Owner(a)

@@ -86,7 +86,7 @@ type Fleet struct {
 
 	mu      sync.Mutex
 	records map[string]*record // by Key; guarded by mu
-	rogue   netip.Addr         // another DHCP server on the wire; guarded by mu
+	rogue   string             // another DHCP server on the wire, in words; guarded by mu
 	rogueAt time.Time          // when it was last heard of; guarded by mu
 	rounds  rounds             // guarded by mu
 }

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -160,7 +159,7 @@ func (f *Fleet) match(r *record) error {
 func (f *Fleet) checks(own *record) []Check {
 	m := &own.Machine
 	list := []Check{{Name: "one DHCP server", OK: true}, {Name: "own address", OK: true}, {Name: "own tenant NIC", OK: true}}
-	if rogue := f.otherServer(); rogue.IsValid() {
+	if rogue := f.otherServer(); rogue != "" {
 		list[0] = Check{Name: list[0].Name, Why: fmt.Sprintf("another DHCP server, %s, answers on this network; switch it off", rogue)}
 	}
 	for _, r := range f.records {
@@ -196,12 +195,4 @@ func orUnknown(s string) string {
 		return "unknown"
 	}
 	return s
-}
-
-// otherServer is a foreign DHCP server that was heard of lately.
-func (f *Fleet) otherServer() netip.Addr {
-	if f.conf.Now().Sub(f.rogueAt) > rogueMemory {
-		return netip.Addr{}
-	}
-	return f.rogue
 }

@@ -21,6 +21,7 @@ type Machine struct {
 	ID       string     `json:"id"`   // SMBIOS UUID, or "mac-" and the MAC of a machine without a usable one
 	MACs     []string   `json:"macs"` // that it booted from, newest first
 	Address  netip.Addr `json:"address,omitzero"`
+	Circuit  string     `json:"circuit,omitempty"`  // where a relay agent says that it is plugged in (option 82)
 	Firmware string     `json:"firmware,omitempty"` // bios or uefi
 	State    State      `json:"state"`
 	Reason   string     `json:"reason,omitempty"` // why it failed

@@ -34,6 +34,7 @@ type BootConfig struct {
 	Loaders  Loaders
 	Deployer netip.Addr
 	CA       string   // fingerprint: sha256:<hex>
+	VLAN     int      // tag of the management network; 0: untagged
 	Args     []string // further kernel arguments of the installer
 	Log      *slog.Logger
 }
@@ -48,7 +49,40 @@ func Boot(conf BootConfig) http.Handler {
 	return mux
 }
 
+// Untagged makes the handler for machines that booted without a tag where the
+// management network has one: the loaders, and a script that goes on with the
+// tag.
+func Untagged(conf BootConfig) http.Handler {
+	b := booter{conf}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+menu.ScriptPath, b.tagged)
+	mux.HandleFunc("GET /boot/{loader}", b.loader)
+	return mux
+}
+
 type booter struct{ BootConfig }
+
+func (b booter) tagged(w http.ResponseWriter, r *http.Request) {
+	mac, err := fleet.CheckMAC(r.URL.Query().Get("mac"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	b.send(w, mac, menu.Tagged(b.target(mac, ""), b.VLAN))
+}
+
+func (b booter) target(mac, platform string) menu.Target {
+	return menu.Target{Base: fmt.Sprintf("http://%s:%d", b.Deployer, plan.HTTPPort), Deployer: b.Deployer, MAC: mac, Platform: platform}
+}
+
+// send writes a script.
+func (b booter) send(w http.ResponseWriter, mac, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=us-ascii")
+	w.Header().Set("Cache-Control", "no-store")
+	if _, err := io.WriteString(w, text); err != nil {
+		b.Log.Debug("boot script not sent", "mac", mac, "err", err)
+	}
+}
 
 func (b booter) script(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
@@ -57,18 +91,14 @@ func (b booter) script(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	t := menu.Target{Base: fmt.Sprintf("http://%s:%d", b.Deployer, plan.HTTPPort), Deployer: b.Deployer, MAC: mac, Platform: q.Get("platform")}
+	t := b.target(mac, q.Get("platform"))
 	text, err := b.decide(t, q.Get("uuid"), client(r))
 	if err != nil {
-		b.Log.Warn("boot script refused", "mac", mac, "client", r.RemoteAddr, "why", err)
+		b.Log.Debug("boot script refused", "mac", mac, "client", r.RemoteAddr, "why", err)
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=us-ascii")
-	w.Header().Set("Cache-Control", "no-store")
-	if _, err := io.WriteString(w, text); err != nil {
-		b.Log.Debug("boot script not sent", "mac", mac, "err", err)
-	}
+	b.send(w, mac, text)
 }
 
 func (b booter) decide(t menu.Target, uuid string, from netip.Addr) (string, error) {
@@ -83,7 +113,7 @@ func (b booter) decide(t menu.Target, uuid string, from netip.Addr) (string, err
 	t.Name = d.Name
 	switch d.Do {
 	case fleet.DoInstall:
-		return menu.Install(t, menu.Installation{CA: b.CA, Ticket: d.Ticket, Args: b.Args}), nil
+		return menu.Install(t, menu.Installation{CA: b.CA, Ticket: d.Ticket, VLAN: b.VLAN, Args: b.Args}), nil
 	case fleet.DoDisk:
 		return menu.Disk(t), nil
 	}

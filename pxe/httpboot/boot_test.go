@@ -21,6 +21,7 @@ import (
 
 	"github.com/cairn-cloud/cairn/image-builder/manifest"
 	"github.com/cairn-cloud/cairn/pxe/fleet"
+	"github.com/cairn-cloud/cairn/pxe/tally"
 )
 
 // booters answers each boot with the decision that it was made with.
@@ -211,7 +212,7 @@ func serving(t testing.TB, h http.Handler) string {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, l, h, nil, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- Serve(ctx, l, h, nil, tally.Counter{}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

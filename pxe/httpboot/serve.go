@@ -6,7 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
+	"log"
 	"net"
 	"net/http"
 	"time"
@@ -24,19 +24,14 @@ const (
 
 // Serve answers on the listener until the context ends. conf is nil for plain
 // HTTP.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, conf *tls.Config, log *slog.Logger) error {
+func Serve(ctx context.Context, l net.Listener, h http.Handler, conf *tls.Config, count Counter) error {
+	open := &connections{count: count, free: make(chan struct{}, maxConns), plain: conf == nil, open: map[net.Conn]*life{}}
 	s := &http.Server{
-		Handler: h, TLSConfig: conf, MaxHeaderBytes: maxHeaders,
+		Handler: Counted(h, count), TLSConfig: conf, MaxHeaderBytes: maxHeaders, ConnState: open.state, ConnContext: open.context,
 		ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog: log.New(complaints{count}, "", 0),
 	}
-	free := make(chan struct{}, maxConns)
-	s.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateClosed || state == http.StateHijacked {
-			<-free
-		}
-	}
-	l = limited{l, free, ctx.Done()}
+	l = limited{l, open, ctx.Done()}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // what is under way is begun again by the clients
 	defer stop()
 	serve := s.Serve
@@ -49,19 +44,24 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, conf *tls.Config
 	return nil
 }
 
-// limited accepts no more connections than free has room for. It hands out the
+// limited accepts no more connections than there is room for. It hands out the
 // connections as they are, so that files are still copied by the kernel.
 type limited struct {
 	net.Listener
-	free chan<- struct{}
+	open *connections
 	done <-chan struct{}
 }
 
 func (l limited) Accept() (net.Conn, error) {
 	select {
-	case l.free <- struct{}{}:
-	case <-l.done:
-		return nil, net.ErrClosed
+	case l.open.free <- struct{}{}:
+	default:
+		l.open.count.Refuse("full", fmt.Sprintf("%d connections are open; further ones wait", maxConns))
+		select {
+		case l.open.free <- struct{}{}:
+		case <-l.done:
+			return nil, net.ErrClosed
+		}
 	}
 	c, err := l.Listener.Accept()
 	if err != nil {

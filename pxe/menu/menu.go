@@ -1,8 +1,8 @@
 // Package menu writes the iPXE scripts that machines boot by.
 //
-// There are four: [First] asks iPXE for what DHCP did not say, [Install] boots
-// the installer with its ticket, [Disk] goes on to the installed system, and
-// [Hold] does neither and says why. The scripts hold no secret but the ticket,
+// There are five: [First] asks iPXE for what DHCP did not say, [Install] boots
+// the installer with its ticket, [Disk] goes on to the installed system,
+// [Hold] does neither and says why, and [Tagged] goes on in another VLAN. The scripts hold no secret but the ticket,
 // which is good for one boot of one machine. The package does no I/O and
 // imports installer/plan of ours.
 package menu
@@ -10,6 +10,7 @@ package menu
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/cairn-cloud/cairn/image-builder/manifest"
@@ -51,6 +52,7 @@ func (t Target) url() string { return t.Base + ScriptPath + "?mac=" + t.MAC }
 type Installation struct {
 	CA     string   // fingerprint of the cluster's CA: sha256:<hex>
 	Ticket string   // the one-shot boot ticket
+	VLAN   int      // tag of the management network; 0: untagged
 	Args   []string // further arguments, like console=ttyS0,115200
 }
 
@@ -63,6 +65,9 @@ func Install(t Target, in Installation) string {
 		plan.ParamCA + "=" + in.CA,
 		plan.ParamTicket + "=" + in.Ticket,
 		plan.ParamBootIf + "=01-" + strings.ReplaceAll(t.MAC, ":", "-"),
+	}
+	if in.VLAN != 0 {
+		args = append(args, plan.ParamVLAN+"="+strconv.Itoa(in.VLAN))
 	}
 	args = append(args, in.Args...)
 	image := t.Base + "/image/"
@@ -98,6 +103,32 @@ func Hold(t Target, reason string) string {
 		"sleep 60",
 		"chain --replace --autofree "+t.url()+" || goto again",
 	)
+}
+
+// trunks is how many cards of a machine [Tagged] tries: iPXE names the VLAN
+// after the card, and does not say which one it booted from.
+const trunks = 16
+
+// Tagged has iPXE, which booted without a tag, ask for an address with one,
+// and go on there. t is the target on the other side.
+func Tagged(t Target, vlan int) string {
+	tag := strconv.Itoa(vlan)
+	lines := []string{
+		"echo Cairn: going on in VLAN " + tag,
+		"vcreate --tag " + tag + " netX ||", // it may be there from the last try
+		"ifclose ||",
+		":again",
+	}
+	for n := range trunks {
+		lines = append(lines, fmt.Sprintf("dhcp net%d-%s && goto tagged ||", n, tag))
+	}
+	return script(append(lines,
+		"echo Cairn: no DHCP answer in VLAN "+tag+"; is it allowed on the switch port? Trying again in 5 seconds",
+		"sleep 5",
+		"goto again",
+		":tagged",
+		"chain --replace --autofree "+t.url()+"&uuid=${uuid}&platform=${platform} || goto again",
+	)...)
 }
 
 func script(lines ...string) string { return "#!ipxe\n" + strings.Join(lines, "\n") + "\n" }

@@ -71,6 +71,28 @@ func (c Counter) Pass(what string) { c.add(what, "", false) }
 // after a quiet minute is said at once, those that follow at the end of it.
 func (c Counter) Refuse(reason, detail string) { c.add(reason, detail, true) }
 
+// Set takes over a total that somebody else counts of something dropped.
+func (c Counter) Set(reason string, total uint64) {
+	if c.book == nil || total == 0 {
+		return
+	}
+	b := c.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.count(c.protocol, reason, true)
+	if total > n.Total {
+		n.Total, n.Last = total, b.now()
+	}
+}
+
+func (b *Book) count(protocol, what string, refused bool) *Count {
+	k := key{protocol, what}
+	if b.counts[k] == nil {
+		b.counts[k] = &Count{Protocol: protocol, What: what, Refused: refused}
+	}
+	return b.counts[k]
+}
+
 func (c Counter) add(what, detail string, refused bool) {
 	if c.book == nil {
 		return
@@ -78,12 +100,7 @@ func (c Counter) add(what, detail string, refused bool) {
 	b := c.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	k := key{c.protocol, what}
-	n := b.counts[k]
-	if n == nil {
-		n = &Count{Protocol: c.protocol, What: what, Refused: refused}
-		b.counts[k] = n
-	}
+	n := b.count(c.protocol, what, refused)
 	n.Total++
 	n.Last, n.Detail = b.now(), clip(detail)
 	if refused && n.Last.Sub(b.spoke) >= pause {
