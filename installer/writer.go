@@ -20,8 +20,12 @@ type writer struct {
 	target  *disk.Target // inside with
 }
 
-// with holds the disk while it does something.
+// with holds the disk while it does something. What the kernel has assembled
+// of what was on it would hold it too.
 func (w *writer) with(do func() error) (err error) {
+	if err := disk.Release("/sys", w.plan.Disk.Path); err != nil {
+		return err
+	}
 	if w.target, err = disk.Open(w.plan.Disk.Path); err != nil {
 		return err
 	}

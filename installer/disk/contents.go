@@ -34,6 +34,8 @@ func Look(r io.ReaderAt, size int64) Contents {
 	}
 	if t.Kind != "GPT" {
 		c.Words = append(c.Words, Volume(r, size)...)
+	} else if c.Installed == "" {
+		c.Words = append(c.Words, memberships(r, size)...) // a table inside a RAID of whole disks
 	}
 	if len(c.Words) == 0 && !blankHead(r, size) {
 		c.Words = append(c.Words, "data of an unknown kind at its start")

@@ -64,8 +64,9 @@ func TestATableThatWasCutOffIsTakenUp(t *testing.T) {
 	if _, err := target.Partition(parts); err != nil {
 		t.Fatal(err)
 	}
-	for _, at := range []int64{512, target.Size - wiped} {
-		if _, err := target.f.WriteAt(make([]byte, wiped-512), at); err != nil {
+	const last = 1 << 20
+	for _, at := range []int64{512, target.Size - last} {
+		if _, err := target.f.WriteAt(make([]byte, last-512), at); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,7 +132,7 @@ func TestAnOldInstallationLosesItsSlotsFirst(t *testing.T) {
 	if !retired.Unfinished || retired.Installed != old.GUID {
 		t.Errorf("without its slots it looks like %+v", retired)
 	}
-	if err := target.wipe(parts, true); err != nil {
+	if err := target.wipe(partsPlaces(parts), target.kept(old, true, parts)); err != nil {
 		t.Fatal(err)
 	}
 	if got := Look(target.f, target.Size); !got.Unfinished || got.Installed != old.GUID {

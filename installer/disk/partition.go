@@ -13,11 +13,6 @@ import (
 	"github.com/cairn-cloud/cairn/installer/plan"
 )
 
-// wiped is how much of each end of the disk and of each new partition is
-// cleared: old tables, and the signatures of what was there, so that nothing
-// finds it again. The largest is ZFS with 512 KiB at either end.
-const wiped = 1 << 20
-
 // Partition clears what was on the disk and writes the plan's partition
 // table. It returns the GUID of the disk.
 //
@@ -28,12 +23,13 @@ const wiped = 1 << 20
 func (t *Target) Partition(parts []plan.Partition) (string, error) {
 	old, err := ReadTable(t.f, t.Size)
 	own := err == nil && ours(old)
+	places := append(placesOf(old), partsPlaces(parts)...)
 	if own {
 		if err := t.retire(old); err != nil {
 			return "", err
 		}
 	}
-	if err := t.wipe(parts, own); err != nil {
+	if err := t.wipe(places, t.kept(old, own, parts)); err != nil {
 		return "", err
 	}
 	if err := t.mark(parts); err != nil {
@@ -55,34 +51,6 @@ func (t *Target) retire(old Table) error {
 		}
 	}
 	return t.Sync()
-}
-
-// tableSize is what a GPT takes at each end of a disk, at most: the MBR, a
-// header and 128 entries, for sectors of 4096 bytes.
-const tableSize = 6 * 4096
-
-// wipe clears both ends of the disk and of each new partition, but not a table
-// that is kept until the new one replaces it, nor the place of the mark.
-func (t *Target) wipe(parts []plan.Partition, keepTable bool) error {
-	kept := int64(0)
-	if keepTable {
-		kept = tableSize
-	}
-	zero := make([]byte, wiped)
-	const what = "zeroes over what was there"
-	if err := errors.Join(t.writeAt(zero[kept:], kept, what), t.writeAt(zero[kept:], t.Size-wiped, what)); err != nil {
-		return err
-	}
-	for _, p := range parts {
-		skip := int64(0)
-		if p.Label == plan.LabelSlotA {
-			skip = bootSector
-		}
-		if err := errors.Join(t.writeAt(zero, p.Start, what), t.writeAt(zero[skip:], p.Start+p.Size-wiped+skip, what)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // markerSector is [Marker] as it is written.

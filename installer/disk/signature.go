@@ -2,7 +2,6 @@ package disk
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"strings"
@@ -21,12 +20,15 @@ type signature struct {
 // signatures are looked for in this order; several can be on one volume, and
 // then all are named.
 var signatures = []signature{
-	{name: "LUKS encrypted volume", magic: "LUKS\xba\xbe"},
+	{name: luks, magic: "LUKS\xba\xbe"},
 	{name: "BitLocker volume", at: 3, magic: "-FVE-FS-"},
 	{name: "LVM physical volume", at: 512 + 24, magic: "LVM2 001"},
 	{name: "LVM physical volume", at: 24, magic: "LVM2 001"},
-	{name: "Linux RAID member", magic: "\xfc\x4e\x2b\xa9"},
-	{name: "Linux RAID member", at: 4096, magic: "\xfc\x4e\x2b\xa9"},
+	{name: "LVM physical volume", at: 2*512 + 24, magic: "LVM2 001"},
+	{name: "LVM physical volume", at: 3*512 + 24, magic: "LVM2 001"},
+	{name: raidMember, magic: mdMagic},
+	{name: raidMember, at: 4096, magic: mdMagic},
+	{name: "bcache device", at: 4096 + 24, magic: "\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"},
 	{name: "Ceph OSD", magic: "bluestore block device"},
 	{name: "XFS file system", magic: "XFSB", labelAt: 108, label: 12},
 	{name: "ext file system", at: 1024 + 56, magic: "\x53\xef", labelAt: 1024 + 120, label: 16},
@@ -39,6 +41,7 @@ var signatures = []signature{
 	{name: "EROFS file system", at: 1024, magic: "\xe2\xe1\xf5\xe0"},
 	{name: "SquashFS file system", magic: "hsqs"},
 	{name: "ISO 9660 file system", at: 32769, magic: "CD001", labelAt: 32808, label: 32},
+	{name: "VMFS volume", at: 1 << 20, magic: "\x0d\xd0\x01\xc0"},
 	{name: "swap space", at: 4086, magic: "SWAPSPACE2", labelAt: 1024 + 28, label: 16},
 }
 
@@ -51,13 +54,28 @@ func Volume(r io.ReaderAt, size int64) []string {
 			out = append(out, found)
 		}
 	}
-	if raidAtEnd(r, size) && !contains(out, "Linux RAID member") {
-		out = append(out, "Linux RAID member")
+	if secondLUKS(r, size) && !contains(out, luks) {
+		out = append(out, luks)
 	}
-	if zfs(r, size) {
-		out = append(out, "ZFS pool member")
+	for _, m := range memberships(r, size) {
+		if !contains(out, m) {
+			out = append(out, m)
+		}
 	}
 	return out
+}
+
+const luks = "LUKS encrypted volume"
+
+// secondLUKS finds the second header of LUKS2, which brings the first back
+// when that is damaged.
+func secondLUKS(r io.ReaderAt, size int64) bool {
+	for at := int64(16 << 10); at <= 4<<20; at *= 2 {
+		if hasAt(r, size, at, "SKUL\xba\xbe") {
+			return true
+		}
+	}
+	return false
 }
 
 // Label is the label of the file system on a volume, if it has one that is
@@ -114,31 +132,4 @@ func hasAt(r io.ReaderAt, size, at int64, magic string) bool {
 		return false
 	}
 	return string(b) == magic
-}
-
-// raidAtEnd finds md superblocks of versions 1.0 and 0.90.
-func raidAtEnd(r io.ReaderAt, size int64) bool {
-	const magic = "\xfc\x4e\x2b\xa9"
-	v10 := (size/512 - 16) &^ 7 * 512
-	v09 := size&^0xffff - 0x10000
-	return hasAt(r, size, v10, magic) || hasAt(r, size, v09, magic)
-}
-
-// zfs finds an uberblock in the first label of a pool member.
-func zfs(r io.ReaderAt, size int64) bool {
-	const first, each, count, magic = 128 << 10, 1 << 10, 128, 0x00bab10c
-	if size < first+each*count {
-		return false
-	}
-	b := make([]byte, each*count)
-	if _, err := r.ReadAt(b, first); err != nil {
-		return false
-	}
-	for i := range count {
-		u := b[i*each:]
-		if binary.LittleEndian.Uint64(u) == magic || binary.BigEndian.Uint64(u) == magic {
-			return true
-		}
-	}
-	return false
 }
