@@ -2,11 +2,13 @@ package machine
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 )
 
 // A BMC is a management controller as the machine itself sees it: over IPMI
@@ -15,6 +17,36 @@ import (
 type BMC struct {
 	Address netip.Addr // IPv4
 	MAC     string
+}
+
+// bmcSocket is where QEMU waits for the BMC, in the machine's directory: it
+// cannot take one that is there before the machine is whole.
+const bmcSocket = "bmc.sock"
+
+// attachBMC connects the BMC to a machine that has just been switched on, if
+// it has one.
+func (m *Machine) attachBMC(ctx context.Context) error {
+	if m.spec.BMC == nil {
+		return nil
+	}
+	dir, err := os.Open(m.spec.Dir)
+	if err != nil {
+		return fmt.Errorf("BMC: %w", err)
+	}
+	defer dir.Close()
+	// Paths of sockets are short; those of directories need not be.
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), bmcSocket))
+	if err != nil {
+		return fmt.Errorf("BMC: %w", err)
+	}
+	go func() { // ends with the machine
+		defer conn.Close()
+		if err := m.spec.BMC.serve(conn); err != nil {
+			m.log.Error("BMC", "err", err)
+		}
+	}()
+	return nil
 }
 
 // QEMU speaks to a BMC outside of it in messages that end with one of these

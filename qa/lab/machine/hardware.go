@@ -42,21 +42,19 @@ func (s *Spec) hardware() []string {
 	if slices.ContainsFunc(s.Disks, func(d Disk) bool { return d.Bus == SCSI }) {
 		args = append(args, "-device", "virtio-scsi-pci,id=scsi")
 	}
-	fd := 5 + s.switched()
 	if s.TPM {
-		args = append(args, "-chardev", fmt.Sprintf("socket,id=tpm,fd=%d", fd),
+		args = append(args, "-chardev", fmt.Sprintf("socket,id=tpm,fd=%d", 5+s.switched()),
 			"-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm0")
-		fd++
 	}
 	if s.BMC != nil {
-		args = append(args, "-chardev", fmt.Sprintf("socket,id=bmc,fd=%d", fd),
+		args = append(args, "-chardev", "socket,id=bmc,server=on,wait=off,path="+bmcSocket,
 			"-device", "ipmi-bmc-extern,id=bmc0,chardev=bmc", "-device", "isa-ipmi-kcs,bmc=bmc0")
 	}
 	return args
 }
 
 // switched is how many NICs are in ports of a switch. Their descriptors come
-// behind those of control and serial line, and before those of TPM and BMC.
+// behind those of control and serial line, and before that of the TPM.
 func (s *Spec) switched() int {
 	n := 0
 	for _, c := range s.NICs {

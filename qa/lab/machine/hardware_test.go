@@ -22,7 +22,7 @@ func TestHardware(t *testing.T) {
 		"-object memory-backend-ram,id=mem1,size=512M -numa node,nodeid=1,cpus=2-3,memdev=mem1",
 		"-device virtio-scsi-pci,id=scsi",
 		"-chardev socket,id=tpm,fd=6 -tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0",
-		"-chardev socket,id=bmc,fd=7 -device ipmi-bmc-extern,id=bmc0,chardev=bmc -device isa-ipmi-kcs,bmc=bmc0",
+		"-chardev socket,id=bmc,server=on,wait=off,path=bmc.sock -device ipmi-bmc-extern,id=bmc0,chardev=bmc -device isa-ipmi-kcs,bmc=bmc0",
 		"-device nvme,drive=disk0,serial=n0",
 		"-device ide-hd,bus=ide.3,drive=disk2,serial=a0",
 		"-device scsi-hd,bus=scsi.0,lun=3,wwn=0x5000c50000000003,drive=disk3,serial=s0",

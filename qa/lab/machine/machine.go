@@ -126,6 +126,9 @@ func (m *Machine) start(ctx context.Context) (*run, error) {
 	if r.control, err = newControl(ctx, lines.ours[0]); err != nil {
 		return nil, errors.Join(err, cmd.Process.Kill(), tail(messages))
 	}
+	if err := m.attachBMC(ctx); err != nil {
+		return nil, errors.Join(err, cmd.Process.Kill())
+	}
 	return r, nil
 }
 
@@ -139,13 +142,6 @@ func (m *Machine) attend(r *run, w *wires) {
 		all.Go(func() {
 			if err := p.Attach(w.ours[2+i]); err != nil {
 				m.log.Error("network", "err", err)
-			}
-		})
-	}
-	if m.spec.BMC != nil {
-		all.Go(func() { // the last connection
-			if err := m.spec.BMC.serve(w.ours[len(w.ours)-1]); err != nil {
-				m.log.Error("BMC", "err", err)
 			}
 		})
 	}
@@ -172,9 +168,6 @@ func wire(s *Spec) (*wires, error) {
 	}
 	count := 2 + len(w.ports)
 	if s.TPM {
-		count++
-	}
-	if s.BMC != nil {
 		count++
 	}
 	for range count {
