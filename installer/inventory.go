@@ -1,7 +1,6 @@
 package installer
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/cairn-cloud/cairn/installer/initrd"
 	"github.com/cairn-cloud/cairn/installer/inventory"
-	"github.com/cairn-cloud/cairn/installer/inventory/lldp"
 	"github.com/cairn-cloud/cairn/installer/network"
 	"github.com/cairn-cloud/cairn/installer/plan"
 )
@@ -31,8 +29,8 @@ func (m *machine) look() inventory.Host {
 // patienceFor is long enough to hear every switch where rack.yaml asks for
 // them. A deployer says on the kernel line what it needs.
 func patienceFor(from origin) time.Duration {
-	if l, ok := from.(*local); ok && bytes.Contains(l.rackRaw, []byte("lldp")) {
-		return lldp.Interval
+	if l, ok := from.(*local); ok && l.rack.Listens() {
+		return plan.LLDPSeconds * time.Second
 	}
 	return lldpPatience
 }
@@ -67,7 +65,7 @@ func (m *machine) inventory(ctx context.Context) error {
 	}
 	m.doing = "taking the inventory"
 	h := m.look()
-	h.LLDPWait = m.lldpWait(lldp.Interval)
+	h.LLDPWait = m.lldpWait(plan.LLDPSeconds * time.Second)
 	m.say("listening for switches for up to %s", h.LLDPWait)
 	inv := h.Collect("", m.bootMAC())
 	m.say("inventory begins")

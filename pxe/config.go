@@ -80,6 +80,9 @@ func (c *Config) complete(rack *plan.Rack) error {
 	if c.KernelArgs == nil {
 		c.KernelArgs = []string{"console=tty0", "console=ttyS0,115200"}
 	}
+	if rack.Listens() {
+		c.KernelArgs = append(c.KernelArgs, fmt.Sprintf("%s=%d", plan.ParamLLDP, plan.LLDPSeconds))
+	}
 	if c.NodeFile == "" {
 		c.NodeFile = spec.NodeFile
 	}

@@ -23,10 +23,6 @@ var nearestBridge = net.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, 0x0e}
 // groups are the three addresses that LLDP may come to (802.1AB, table 7-1).
 var groups = []net.HardwareAddr{nearestBridge, {0x01, 0x80, 0xc2, 0, 0, 0x03}, {0x01, 0x80, 0xc2, 0, 0, 0x00}}
 
-// Interval is how often switches speak, by default, and a little: whoever has
-// listened for so long has heard what there is to hear.
-const Interval = 32 * time.Second
-
 // askEvery is how often we speak as long as nobody has answered.
 const askEvery = 5 * time.Second
 
