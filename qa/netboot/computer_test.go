@@ -1,0 +1,87 @@
+package netboot
+
+import (
+	"context"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cairn-cloud/cairn/qa/lab/fabric"
+	"github.com/cairn-cloud/cairn/qa/lab/machine"
+)
+
+// machineID is the SMBIOS id of the machine, and its NICs: management, tenant,
+// external.
+const machineID = "6b9f4b1e-0000-4000-8000-00000000b007"
+
+func macs() []string { return []string{"52:54:00:cc:01:01", "52:54:00:cc:01:02", "52:54:00:cc:01:03"} }
+
+// quiet is how long a machine may do nothing.
+const quiet = 2 * time.Minute
+
+// A computer boots from the network.
+type computer struct {
+	*machine.Machine
+	console *logbook
+	last    machine.Activity
+}
+
+// A setup says what a computer is made of.
+type setup struct {
+	firmware  machine.Firmware
+	memoryMiB int
+	plainROM  bool
+	disk      bool
+}
+
+// powered switches a computer on until the test ends.
+func powered(t *testing.T, s *fabric.Switch, what setup) *computer {
+	t.Helper()
+	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
+		t.Skip("qemu-system-x86_64 is not installed")
+	}
+	port, err := s.AddPort(fabric.PortConfig{Name: "machine", Access: managementVLAN, PlainROM: what.plainROM})
+	must(t, err)
+	m := macs()
+	spec := machine.Spec{
+		Name: "machine", Dir: filepath.Join(t.TempDir(), "machine"), CPUs: 2, MemoryMiB: what.memoryMiB, Firmware: what.firmware,
+		UUID: machineID, Serial: "M1",
+		NICs: []machine.NIC{{MAC: m[0], Port: port, BootIndex: 1}},
+	}
+	if what.disk {
+		spec.Disks = []machine.Disk{{File: "disk.img", SizeGiB: 16, Serial: "disk0", BootIndex: 2}}
+		for _, mac := range m[1:] {
+			spec.NICs = append(spec.NICs, machine.NIC{MAC: mac, User: &machine.User{}})
+		}
+	}
+	c := &computer{console: newLogbook()}
+	c.Machine, err = machine.New(spec, machine.Needs{Launcher: machine.NewLauncher(), Log: slog.New(slog.DiscardHandler),
+		Lines: func(line string) { c.console.Write([]byte(line + "\n")) }})
+	must(t, err)
+	must(t, c.PowerOn(t.Context()))
+	t.Cleanup(func() {
+		must(t, c.PowerOff(context.WithoutCancel(t.Context())))
+		if t.Failed() {
+			t.Logf("the console of the machine ends with:\n%s", c.tail())
+		}
+	})
+	return c
+}
+
+// works tells whether the machine has done something since it was last asked.
+func (c *computer) works(t *testing.T) bool {
+	t.Helper()
+	now, err := c.Activity(t.Context())
+	must(t, err)
+	before := c.last
+	c.last = now
+	return now.On && (now.Serial != before.Serial || now.Disk != before.Disk || now.CPU-before.CPU > 5*time.Second)
+}
+
+func (c *computer) tail() string {
+	lines := strings.SplitAfter(c.console.String(), "\n")
+	return strings.Join(lines[max(0, len(lines)-40):], "")
+}
