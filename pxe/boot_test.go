@@ -102,6 +102,17 @@ func (s *station) get(t *testing.T, url string) []byte {
 	return b
 }
 
+// status gets a page, whatever it is.
+func (s *station) status(t *testing.T, url string) (int, string) {
+	t.Helper()
+	res, err := s.client(nil).Get(url)
+	must(t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	must(t, err)
+	return res.StatusCode, string(b)
+}
+
 // call speaks JSON to the API and returns the status.
 func call(t *testing.T, c *http.Client, method, url, ticket string, in, out any) (int, string) {
 	t.Helper()
@@ -205,6 +216,17 @@ func TestMachineBootsInstallsAndStaysInstalled(t *testing.T) {
 	}
 }
 
+// inventory sends one, and returns what the deployer says to it.
+func (s *station) inventory(t *testing.T, script string) (answer plan.Answer) {
+	t.Helper()
+	c := s.client(pinned(param(t, script, plan.ParamCA)))
+	code, text := call(t, c, "POST", "https://10.20.0.11:8443/v1/machines/"+machineID+"/inventory", param(t, script, plan.ParamTicket), machineInventory(s), &answer)
+	if code != 200 {
+		t.Fatalf("inventory: %d %s", code, text)
+	}
+	return answer
+}
+
 // enrol is what an installer says to the deployer of its script, to its end.
 func (s *station) enrol(t *testing.T, script string) (*http.Client, string) {
 	t.Helper()
@@ -247,6 +269,13 @@ func machineInventory(s *station) plan.Inventory {
 // operatorList asks as an operator does, with a certificate of the CA.
 func operatorList(t *testing.T, s *station, state string) []fleet.Machine {
 	t.Helper()
+	var list struct{ Machines []fleet.Machine }
+	operatorGet(t, s, state, "/v1/machines", &list)
+	return list.Machines
+}
+
+func operatorGet(t *testing.T, s *station, state, path string, out any) string {
+	t.Helper()
 	s.address(t, netip.MustParsePrefix("10.20.0.99/24"))
 	ca, err := pki.OpenCA(filepath.Join(state, "pki"))
 	must(t, err)
@@ -257,9 +286,9 @@ func operatorList(t *testing.T, s *station, state string) []fleet.Machine {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.Certificate())
 	c := s.client(&tls.Config{RootCAs: pool, ServerName: serverName, Certificates: []tls.Certificate{cert}})
-	var list struct{ Machines []fleet.Machine }
-	if code, text := call(t, c, "GET", "https://10.20.0.11:8443/v1/machines", "", nil, &list); code != 200 {
-		t.Fatalf("list of machines: %d %s", code, text)
+	code, text := call(t, c, "GET", "https://10.20.0.11:8443"+path, "", nil, out)
+	if code != 200 {
+		t.Fatalf("%s: %d %s", path, code, text)
 	}
-	return list.Machines
+	return text
 }

@@ -90,6 +90,14 @@ func wire(t *testing.T) netlink.Link {
 	return br
 }
 
+// bridge is the management network that wire made.
+func bridge(t *testing.T) netlink.Link {
+	t.Helper()
+	l, err := netlink.LinkByName(bridgeName)
+	must(t, err)
+	return l
+}
+
 // plug adds a port to the bridge.
 func plug(t *testing.T, br, port netlink.Link) {
 	t.Helper()

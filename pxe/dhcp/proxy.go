@@ -10,10 +10,8 @@ func (r *Responder) beside(m *dhcpv4.DHCPv4, c Client, n Network) (*dhcpv4.DHCPv
 	kind := m.MessageType()
 	r.learn(m, c)
 	switch {
-	case kind == dhcpv4.MessageTypeRequest, kind == dhcpv4.MessageTypeRelease, kind == dhcpv4.MessageTypeDecline:
+	case !c.boots(), kind == dhcpv4.MessageTypeRequest, kind == dhcpv4.MessageTypeRelease, kind == dhcpv4.MessageTypeDecline:
 		return nil, r.drop(DropSilent, c, "") // the other server's business
-	case !c.boots():
-		return nil, r.drop(DropForeign, c, m.ClassIdentifier())
 	case kind == dhcpv4.MessageTypeDiscover:
 		if r.conf.Observer != nil {
 			r.conf.Observer.Discovered(c)

@@ -1,6 +1,7 @@
 package dhcp
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"net/netip"
@@ -66,6 +67,7 @@ func subOption(b []byte, code byte) []byte {
 // readable is an identifier that a relay agent made: text where it is text,
 // else its bytes.
 func readable(b []byte) string {
+	b = bytes.TrimRight(b, "\x00")
 	for _, c := range b {
 		if c < ' ' || c > '~' {
 			return hex.EncodeToString(b)

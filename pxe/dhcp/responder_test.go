@@ -125,6 +125,24 @@ func shown(m *dhcpv4.DHCPv4, why Drop) string {
 	return b.String()
 }
 
+// golden compares with a file in testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".txt")
+	if os.Getenv("CAIRN_UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestAnswers plays each kind of client and compares with testdata.
 // CAIRN_UPDATE=1 writes them anew.
 func TestAnswers(t *testing.T) {
@@ -151,20 +169,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, _ := newPool(t, nil)
 			r, _ := newResponder(t, p)
-			got := shown(r.Handle(sent(t, 1, dhcpv4.MessageTypeDiscover, mods...)))
-			path := filepath.Join("testdata", name+".txt")
-			if os.Getenv("CAIRN_UPDATE") != "" {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Error(diff)
-			}
+			golden(t, name, shown(r.Handle(sent(t, 1, dhcpv4.MessageTypeDiscover, mods...))))
 		})
 	}
 }

@@ -83,7 +83,11 @@ func (a api) returning(h func(*http.Request) (any, error)) http.HandlerFunc {
 		switch {
 		case err != nil:
 			code = status(err)
-			a.log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "code", code, "why", err)
+			level := slog.LevelDebug // it is counted, see Counted
+			if code == http.StatusInternalServerError {
+				level = slog.LevelError
+			}
+			a.log.Log(r.Context(), level, "request refused", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "code", code, "why", err)
 			v = map[string]string{"error": err.Error()}
 			if code == http.StatusInternalServerError {
 				v = map[string]string{"error": "the deployer failed; its log says why"}
