@@ -3,6 +3,7 @@ package installer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,7 +17,9 @@ import (
 // whose inventory was saved, would do. It changes nothing: installing is for
 // the first process of a machine that was booted for it.
 type Command struct {
-	Rack      string `arg:"" type:"existingfile" help:"rack.yaml."`
+	Rack      string `arg:"" optional:"" type:"existingfile" help:"rack.yaml."`
+	UI        bool   `name:"ui" help:"Show the installer's conversation with a person."`
+	Demo      bool   `help:"With --ui: on a made-up machine, or that of --inventory. Writes nothing but the rack.yaml, to standard output."`
 	Inventory string `type:"existingfile" help:"Inventory of another machine, as JSON; this one's by default."`
 	Network   bool   `help:"As a machine that boots from the network; the first one, from the medium, by default."`
 	Disk      string `help:"Disk to install on: a path or a serial number."`
@@ -24,7 +27,13 @@ type Command struct {
 }
 
 // Run prints the plan, or fails with the refusal.
-func (c *Command) Run(_ context.Context, _ *slog.Logger) error {
+func (c *Command) Run(ctx context.Context, _ *slog.Logger) error {
+	if c.UI {
+		return c.demonstrate(ctx)
+	}
+	if c.Rack == "" {
+		return errors.New("rack.yaml is not named; allowed: a file, or --ui --demo")
+	}
 	rack, err := readRackFile(c.Rack)
 	if err != nil {
 		return err

@@ -51,6 +51,9 @@ func (m *machine) install(ctx context.Context) error {
 	host := m.look()
 	inv := host.Collect("", m.bootMAC())
 	from, err := m.origin(ctx, inv)
+	if person := (*askError)(nil); errors.As(err, &person) {
+		return m.ask(ctx, person, host, keys)
+	}
 	if err != nil {
 		return err
 	}

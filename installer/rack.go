@@ -37,14 +37,14 @@ func (t rackText) parse(v rackfile.Values) ([]byte, *plan.Rack, error) {
 // A rackPlace looks for a rack.yaml. No text and no error: there is none.
 type rackPlace func(context.Context) (rackText, error)
 
-// firstRack asks one place after the other.
+// firstRack asks one place after the other. No text: there is none anywhere.
 func firstRack(ctx context.Context, places ...rackPlace) (rackText, error) {
 	for _, look := range places {
 		if t, err := look(ctx); err != nil || t.raw != nil {
 			return t, err
 		}
 	}
-	return rackText{}, noRack()
+	return rackText{}, nil
 }
 
 // rack finds the text of rack.yaml. What was made for this start of the
@@ -135,7 +135,7 @@ func plainRack(dir, from string) (rackText, error) {
 // noRack says where a rack.yaml was looked for.
 func noRack() error {
 	return &plan.Refusal{
-		Reason: fmt.Sprintf("there is no rack.yaml: neither %s on the kernel line, nor a volume labelled %s, nor one sealed into the medium, nor /%s/rack.yaml on it",
+		Reason: fmt.Sprintf("there is no rack.yaml: neither %s on the kernel line, nor a volume labelled %s, nor one sealed into the medium, nor /%s/rack.yaml on it; and there is no terminal to ask a person at",
 			plan.ParamRack, plan.ConfVolume, releaseDir),
 		Remedy: "Put a rack.yaml at one of these places; the smallest is a line with your SSH key",
 	}

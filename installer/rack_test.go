@@ -27,8 +27,7 @@ func TestFirstRack(t *testing.T) {
 		{[]rackPlace{empty, has("a"), fails}, "a", ""},
 		{[]rackPlace{has(""), has("b")}, "", ""},
 		{[]rackPlace{empty, fails, has("c")}, "", "broken"},
-		{[]rackPlace{empty}, "", "there is no rack.yaml: neither cairn.rack on the kernel line, nor a volume labelled CAIRN-CONF, nor one sealed into the medium, " +
-			"nor /cairn/rack.yaml on it. Put a rack.yaml at one of these places; the smallest is a line with your SSH key."},
+		{[]rackPlace{empty}, "", ""},
 	} {
 		got, err := firstRack(t.Context(), c.places...)
 		if string(got.raw) != c.text {
@@ -37,6 +36,14 @@ func TestFirstRack(t *testing.T) {
 		if msg := errText(err); msg != c.err {
 			t.Errorf("got %q, want %q", msg, c.err)
 		}
+	}
+}
+
+func TestNoRack(t *testing.T) {
+	want := "there is no rack.yaml: neither cairn.rack on the kernel line, nor a volume labelled CAIRN-CONF, nor one sealed into the medium, " +
+		"nor /cairn/rack.yaml on it; and there is no terminal to ask a person at. Put a rack.yaml at one of these places; the smallest is a line with your SSH key."
+	if d := cmp.Diff(want, noRack().Error()); d != "" {
+		t.Error(d)
 	}
 }
 

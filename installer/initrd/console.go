@@ -15,8 +15,12 @@ import (
 // A Console writes to every console of the machine, so that a person at the
 // screen and one at the serial line see the same.
 type Console struct {
-	mu   sync.Mutex // guards outs
+	names []string // of the devices, without /dev/
+
+	mu   sync.Mutex // guards outs and instead
 	outs []io.Writer
+	// instead takes what is written while something else has the terminals.
+	instead io.Writer
 }
 
 // OpenConsoles opens the consoles that the kernel line chose, or
@@ -26,23 +30,37 @@ func OpenConsoles() *Console {
 	active, err := os.ReadFile("/sys/class/tty/console/active")
 	if err == nil {
 		for _, name := range strings.Fields(string(active)) {
-			c.open(filepath.Join("/dev", name))
+			c.open(name)
 		}
 	}
 	if len(c.outs) == 0 {
-		c.open("/dev/console")
+		c.open("console")
 	}
 	return c
 }
 
 // open adds a terminal. One that cannot be opened is left out: there is
 // nowhere to complain to yet.
-func (c *Console) open(path string) {
-	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOCTTY, 0)
+func (c *Console) open(name string) {
+	f, err := os.OpenFile(filepath.Join("/dev", name), os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {
 		return
 	}
+	c.names = append(c.names, name)
 	c.outs = append(c.outs, f)
+}
+
+// Terminals are the devices behind the consoles that a person can type at, by
+// their names without /dev/.
+func (c *Console) Terminals() []string {
+	var out []string
+	for _, n := range c.names {
+		if n == "tty0" { // whichever screen is shown, and it is the first
+			n = "tty1"
+		}
+		out = append(out, n)
+	}
+	return out
 }
 
 // Write writes to all consoles. A console that fails (a serial port that is
@@ -50,12 +68,44 @@ func (c *Console) open(path string) {
 func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, w := range c.outs {
+	outs := c.outs
+	if c.instead != nil {
+		outs = []io.Writer{c.instead}
+	}
+	for _, w := range outs {
 		if _, err := w.Write(p); err != nil {
 			continue
 		}
 	}
 	return len(p), nil
+}
+
+// printkFile holds the level up to which the kernel writes to the consoles
+// itself.
+const printkFile = "/proc/sys/kernel/printk"
+
+// Yield leaves the terminals to somebody else: what is written goes to w, and
+// the kernel keeps its messages (but for a panic) to its log. The function
+// that it returns takes them back.
+func (c *Console) Yield(w io.Writer) (back func()) {
+	c.mu.Lock()
+	c.instead = w
+	c.mu.Unlock()
+	before, err := os.ReadFile(printkFile)
+	if err == nil {
+		err = os.WriteFile(printkFile, []byte("1"), 0)
+	}
+	return func() {
+		c.mu.Lock()
+		c.instead = nil
+		c.mu.Unlock()
+		if err != nil {
+			return
+		}
+		if err := os.WriteFile(printkFile, before, 0); err != nil {
+			c.Printf("kernel messages stay off: %v", err)
+		}
+	}
 }
 
 // Printf writes a line for people.

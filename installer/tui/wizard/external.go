@@ -47,7 +47,7 @@ func (m *Model) externalItems() []item {
 	return append(items, gap(),
 		input("dns", "Name servers", &m.a.net.dns).hinted("those that DHCP names"),
 		input("reach", "Try to reach", &a.reach).hinted("the gateway"),
-		button("try", "Try it now: bring this network up until the installation begins", func() Task { return m.try(m.externalNetwork) }))
+		button("try", "Try it now: bring this network up", func() Task { return m.try(m.externalNetwork) }))
 }
 
 // externalNetwork is the users' network as the installer would use it.

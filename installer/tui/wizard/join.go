@@ -13,7 +13,7 @@ func (m *Model) netScreen() *screen {
 
 // fetchNetScreen does it for what a person wants to fetch.
 func (m *Model) fetchNetScreen() *screen {
-	return m.networkScreen("Network of the installer", "Over which network can the installer fetch? It is used until the installation begins.", func() {
+	return m.networkScreen("Network of the installer", "Over which network can the installer fetch?", func() {
 		m.back()
 		m.top().focus = "url"
 	})

@@ -38,7 +38,7 @@ func (m *Model) cardItems(picked *[]string, fields ...string) []item {
 		}
 		i := check("card "+n.MAC, pad(n.Name, 9)+" "+n.MAC, slices.Contains(*picked, n.MAC), func() { *picked = flip(*picked, n.MAC, all) })
 		i.fields = fields
-		i.tail = line{{look, "  " + pad(speed(l), 9)}, {plain, " " + dash(neighbour(n))}}
+		i.tail = line{{look, "  " + pad(speed(l), 9)}, {plain, " " + dash(neighbour(l))}}
 		out = append(out, i)
 	}
 	return out

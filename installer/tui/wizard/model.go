@@ -38,7 +38,7 @@ func New(n Needs, answer func(Answer)) *Model {
 	}
 	m := &Model{needs: n, answer: answer, a: firstAnswers(n.Inventory), links: map[string]Link{}, quiet: true, began: n.Now()}
 	for _, c := range n.Inventory.NICs {
-		m.links[c.MAC] = Link{Up: c.Link, Mbps: c.SpeedMbps}
+		m.links[c.MAC] = Link{Up: c.Link, Mbps: c.SpeedMbps, LLDP: c.LLDP}
 	}
 	m.push(m.start())
 	return m

@@ -31,6 +31,7 @@ type Link struct {
 	Up      bool
 	Mbps    int // 0: unknown
 	Address netip.Prefix
+	LLDP    *plan.LLDP // who is at the other end; nil: nothing was heard
 }
 
 // A Network is what the installer uses while it runs.

@@ -161,7 +161,7 @@ func (m *Model) cardLines(most int) []line {
 			address = l.Address.String()
 		}
 		out = append(out, line{{plain, fmt.Sprintf("  %-9s %-18s %-18s ", n.Name, n.MAC, dash(address))},
-			{look, fmt.Sprintf("%-9s ", speed(l))}, {plain, dash(neighbour(n))}})
+			{look, fmt.Sprintf("%-9s ", speed(l))}, {plain, dash(neighbour(l))}})
 	}
 	return out
 }
@@ -181,13 +181,13 @@ func speed(l Link) string {
 }
 
 // neighbour is the switch and its port.
-func neighbour(n plan.NIC) string {
-	if n.LLDP == nil {
+func neighbour(l Link) string {
+	if l.LLDP == nil {
 		return ""
 	}
-	name := n.LLDP.Switch
+	name := l.LLDP.Switch
 	if name == "" {
-		name = n.LLDP.Chassis
+		name = l.LLDP.Chassis
 	}
-	return strings.TrimSpace(name + " " + n.LLDP.Port)
+	return strings.TrimSpace(name + " " + l.LLDP.Port)
 }

@@ -69,7 +69,7 @@ func TestNotAgreeing(t *testing.T) {
 	var agreed []bool
 	ask := func() { s.Begin("Installing"); s.Confirm(p, nil, func(yes bool) { agreed = append(agreed, yes) }) }
 	ask()
-	s.play("shot:summary", "focus:table", "enter", "shot:plan", "esc", "focus:code", "type:yes", "enter", "shot:yes is not enough", "esc")
+	s.play("shot:summary", "focus:table", "enter", "esc", "focus:code", "type:yes", "enter", "shot:yes is not enough", "esc")
 	ask()
 	s.play("type:"+strings.ToUpper(Code(p)), "enter")
 	if d := cmp.Diff([]bool{false, true}, agreed); d != "" {
