@@ -37,8 +37,8 @@ type Host struct {
 
 	// Neighbours has what was heard by LLDP; nil where nobody listens.
 	Neighbours Neighbours
-	// LLDPWait is how long Collect waits until every card with link has heard
-	// a neighbour. 0: what is there is taken.
+	// LLDPWait is how long the listener must have listened, unless every card
+	// with link has heard a neighbour. 0: what is there is taken.
 	LLDPWait time.Duration
 	// Patience is how long a disk may take to answer, and the BMC; default
 	// 10 s.

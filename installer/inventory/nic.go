@@ -1,12 +1,12 @@
 package inventory
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/cairn-cloud/cairn/installer/inventory/lldp"
 	"github.com/cairn-cloud/cairn/installer/plan"
@@ -85,8 +85,9 @@ func exists(path string) bool {
 // is one.
 type Neighbours interface {
 	Heard() map[string]plan.LLDP
-	// Wait returns when each of the cards has heard somebody.
-	Wait(ctx context.Context, cards []string)
+	// Wait returns when each of the cards has heard somebody, or when listening
+	// has lasted that long.
+	Wait(cards []string, patience time.Duration)
 }
 
 // neighbours adds who was heard, after a wait where one is wanted.
@@ -101,9 +102,7 @@ func (h Host) neighbours(cards []plan.NIC) {
 				linked = append(linked, c.Name)
 			}
 		}
-		ctx, stop := context.WithTimeout(context.Background(), h.LLDPWait)
-		defer stop()
-		h.Neighbours.Wait(ctx, linked)
+		h.Neighbours.Wait(linked, h.LLDPWait)
 	}
 	heard := h.Neighbours.Heard()
 	for i := range cards {

@@ -1,7 +1,6 @@
 package lldp
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +36,7 @@ type Options struct {
 // A Listener listens on network cards.
 type Listener struct {
 	o     Options
+	began time.Time
 	conns []*packet.Conn
 	all   sync.WaitGroup
 
@@ -48,7 +48,7 @@ type Listener struct {
 // Listen begins to listen, until Close. A card that cannot be listened on is
 // logged and left out.
 func Listen(o Options) *Listener {
-	l := &Listener{o: o, heard: map[string]plan.LLDP{}, news: make(chan struct{})}
+	l := &Listener{o: o, began: time.Now(), heard: map[string]plan.LLDP{}, news: make(chan struct{})}
 	for _, name := range o.Cards {
 		card, conn, err := open(name)
 		if err != nil {
@@ -175,9 +175,11 @@ func (l *Listener) Heard() map[string]plan.LLDP {
 	return maps.Clone(l.heard)
 }
 
-// Wait returns when each of the cards has heard somebody, or the context
-// ends.
-func (l *Listener) Wait(ctx context.Context, cards []string) {
+// Wait returns when each of the cards has heard somebody, or when listening
+// has lasted that long.
+func (l *Listener) Wait(cards []string, patience time.Duration) {
+	late := time.NewTimer(time.Until(l.began.Add(patience)))
+	defer late.Stop()
 	for {
 		l.mu.Lock()
 		news, missing := l.news, false
@@ -190,7 +192,7 @@ func (l *Listener) Wait(ctx context.Context, cards []string) {
 			return
 		}
 		select {
-		case <-ctx.Done():
+		case <-late.C:
 			return
 		case <-news:
 		}

@@ -85,7 +85,7 @@ func TestListener(t *testing.T) {
 	say(buf[headerLen:n]) // a loop in the network: it is not our neighbour
 	say([]byte{2})        // nonsense
 	say(pdu(1, "\x07sw", 2, "\x05port7", 3, "\x00\x78", 5, "leaf"))
-	l.Wait(ctx, []string{"card0"})
+	l.Wait([]string{"card0"}, time.Minute)
 	want := map[string]plan.LLDP{"card0": {Chassis: "sw", Port: "port7", Switch: "leaf"}}
 	if d := cmp.Diff(want, l.Heard()); d != "" {
 		t.Error(d)
@@ -99,14 +99,12 @@ func TestListener(t *testing.T) {
 	}
 }
 
-// Nobody speaks: the wait ends when the context does, and closing ends all.
+// Nobody speaks: the wait ends in time, and closing ends all.
 func TestWaitEnds(t *testing.T) {
 	cable(t)
 	l := Listen(Options{Cards: []string{"card0"}, Log: slog.New(slog.DiscardHandler)})
-	ctx, stop := context.WithCancel(t.Context())
-	time.AfterFunc(time.Millisecond, stop)
-	l.Wait(ctx, []string{"card0"})
-	l.Wait(t.Context(), nil)
+	l.Wait([]string{"card0"}, 10*time.Millisecond)
+	l.Wait(nil, time.Hour)
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
