@@ -51,8 +51,8 @@ func (h Host) manager() *plan.Manager {
 // lan is what the BMC says of its network; empty when it does not, or not in
 // time.
 func (h Host) lan(device string) ipmi.LAN {
-	if h.LAN == nil {
-		return ipmi.LAN{}
+	if h.LAN == nil || !exists(device) && !exists(filepath.Join(h.Sys, "class/ipmi")) {
+		return ipmi.LAN{} // the driver is not loaded: no use in waiting for it
 	}
 	lan, _ := within(h.patience(), func() ipmi.LAN {
 		lan, err := h.LAN(device)
