@@ -90,7 +90,8 @@ func (r *remote) Medium() string { return "" }
 // Stamp is empty: the deployer's one-shot ticket keeps loops from wiping.
 func (r *remote) Stamp(*source.Release) string { return "" }
 
-// Identity makes a key on this machine and has it certified.
+// Identity makes a key on this machine and has it certified, or the CA of a new
+// cluster where this machine founds it.
 func (r *remote) Identity(ctx context.Context, _ plan.Plan) (identity, error) {
 	key, csr, err := pki.NewRequest()
 	if err != nil {
@@ -99,6 +100,11 @@ func (r *remote) Identity(ctx context.Context, _ plan.Plan) (identity, error) {
 	e, err := r.client.Enrol(ctx, csr)
 	if err != nil {
 		return identity{}, fmt.Errorf("enrol: %w", err)
+	}
+	if e.Founds {
+		return identity{node: e.Node, found: func(dir string) (ca, cert, key []byte, err error) {
+			return found(dir, e.Node.Cluster, e.Node.ID)
+		}}, nil
 	}
 	return identity{node: e.Node, ca: []byte(e.CA), cert: []byte(e.Certificate), key: key}, nil
 }

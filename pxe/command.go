@@ -17,6 +17,7 @@ type Command struct {
 	Interface  string     `help:"Network interface to serve on; default: the one with the address." placeholder:"NAME"`
 	Address    netip.Addr `help:"Our address there; default: management.controller of the rack." placeholder:"IP"`
 	Controller string     `help:"Controller to register nodes with, like https://10.20.0.11:8444; none: they stay enrolled." placeholder:"URL"`
+	Found      bool       `help:"Make the first machine that boots the first controller of a new rack, and end when its system starts."`
 	Loaders    string     `help:"Directory of undionly.kpxe and ipxe.efi (default /usr/lib/ipxe)." placeholder:"DIR"`
 	KernelArg  []string   `help:"Kernel arguments of the installer, instead of the two consoles." sep:"none" placeholder:"ARG"`
 	Check      bool       `help:"Only check the configuration."`
@@ -59,6 +60,7 @@ func (c *Command) config() (Config, error) {
 			*o.to = o.flag
 		}
 	}
+	conf.Found = conf.Found || c.Found
 	if c.Address.IsValid() {
 		conf.Address = c.Address
 	}

@@ -27,6 +27,7 @@ type Config struct {
 	Cert         string     `json:"cert"` // of this deployer; default: issued from the CA
 	Key          string     `json:"key"`
 	Controller   string     `json:"controller"`   // https://10.20.0.11:8444; empty: nodes are registered nowhere
+	Found        bool       `json:"found"`        // make the first machine the first controller of a new rack
 	Loaders      string     `json:"loaders"`      // directory of the iPXE binaries; default /usr/lib/ipxe
 	UEFILoader   string     `json:"uefi_loader"`  // ipxe.efi (default) or snponly.efi
 	KernelArgs   []string   `json:"kernel_args"`  // of the installer; default: both consoles
@@ -93,6 +94,10 @@ func (c *Config) complete(rack *plan.Rack) error {
 		return errors.New("state_dir is empty; allowed: a directory")
 	case !rack.Management.Network.Contains(c.Address):
 		return fmt.Errorf("address %s is outside management.network %s of the rack", c.Address, rack.Management.Network)
+	case c.Found && c.Controller != "":
+		return fmt.Errorf("found together with controller %s; allowed: one of them, since a rack that has a controller is founded already", c.Controller)
+	case c.Found && c.Address == rack.Management.Controller:
+		return fmt.Errorf("address %s is that of the controller to be; allowed: another one of %s", c.Address, rack.Management.Network)
 	case (c.CA == "") != (c.CAKey == ""):
 		return errors.New("ca and ca_key belong together; allowed: both or none")
 	case (c.Cert == "") != (c.Key == ""):

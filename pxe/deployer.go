@@ -2,6 +2,7 @@ package pxe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -37,6 +38,7 @@ type deployer struct {
 	release   *httpboot.Release
 	tftp      *tftp.Server
 	detectors *detectors
+	founder   *founder // nil: the rack has a controller, or needs none
 }
 
 // newDeployer reads everything that can be wrong before anything is started.
@@ -81,10 +83,18 @@ func (d *deployer) openState() error {
 	if err != nil {
 		return err
 	}
-	d.fleet, err = fleet.Open(fleet.Config{
+	conf := fleet.Config{
 		Dir: d.conf.StateDir, DB: db, Rack: d.rack, Version: d.release.Manifest.Version,
 		Reserved: reserved, Addresses: d.addresses, Issuer: d.trust.ca, Power: d.power, Log: d.log,
-	})
+	}
+	if d.conf.Found {
+		d.founder = &founder{rack: d.rack, log: d.log}
+		conf.Planner = d.founder.plan
+		if conf.RackText, err = d.conf.rackText(); err != nil {
+			return err
+		}
+	}
+	d.fleet, err = fleet.Open(conf)
 	return err
 }
 
@@ -116,7 +126,13 @@ func (d *deployer) run(ctx context.Context) error {
 	if d.conf.Controller != "" {
 		g.Go(func() error { return d.fleet.Run(ctx, d.trust.controller(d.conf.Controller)) })
 	}
+	if d.founder != nil {
+		g.Go(func() error { return d.founder.watch(ctx, d.fleet) })
+	}
 	d.log.Info("deployer ready", "interface", ifi.Name, "address", d.conf.Address, "rack", d.rack.Name,
 		"release", d.release.Manifest.Version, "range", d.rack.Management.RangeFrom.String()+"-"+d.rack.Management.RangeTo.String())
-	return g.Wait()
+	if err := g.Wait(); !errors.Is(err, errFounded) {
+		return err
+	}
+	return nil
 }

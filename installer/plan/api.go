@@ -158,4 +158,7 @@ type Enrolment struct {
 	Node        spec.Node `json:"node"`
 	Certificate string    `json:"certificate"` // PEM
 	CA          string    `json:"ca"`          // PEM
+	// Founds tells a machine to found the cluster itself: certificate and CA
+	// are empty then.
+	Founds bool `json:"founds,omitempty"`
 }

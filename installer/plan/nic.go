@@ -62,7 +62,7 @@ func (m *maker) managementCard() (string, error) {
 	if m.o.Local && m.rack.Management.NIC != "" {
 		return m.haveCard("management.nic", m.rack.Management.NIC)
 	}
-	if !m.o.Local && m.inv.BootMAC != "" {
+	if m.inv.BootMAC != "" {
 		return m.haveCard(ParamBootIf, m.inv.BootMAC)
 	}
 	rest := slices.DeleteFunc(slices.Clone(m.inv.NICs), func(n NIC) bool { return n.MAC == m.plan.External })

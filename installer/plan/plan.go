@@ -30,6 +30,9 @@ type Plan struct {
 	MTU     int        `json:"mtu,omitempty"`     // of management; 0: 1500
 	Warn    []string   `json:"warn,omitempty"`    // what a person should know, and does not stop it
 
+	// Founds says that the machine founds the cluster: it is the first
+	// controller of its rack, and was booted by a deployer that is none.
+	Founds bool `json:"founds,omitempty"`
 	// Address is the one that rack.yaml names for the machine; zero: the
 	// deployer gives it one of its range.
 	Address netip.Addr `json:"address,omitzero"`

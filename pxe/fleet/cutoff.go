@@ -11,9 +11,15 @@ func (m *Machine) cutOff() bool {
 	return m.Installed && (m.State == Enrolled || m.State == Failed) && m.Progress != nil && m.Progress.Phase != PhaseHandover
 }
 
-// complete tells whether the machine has said that its disk is.
+// Complete tells whether the machine has said that its disk is, after it
+// enrolled.
+func (m *Machine) Complete() bool {
+	return m.Installed && m.Progress != nil && m.Progress.Phase == PhaseHandover
+}
+
+// complete tells that of the boot that the ticket is for.
 func (r *record) complete() bool {
-	return r.Used && r.Machine.Progress != nil && r.Machine.Progress.Phase == PhaseHandover
+	return r.Used && r.Machine.Complete()
 }
 
 // again takes a machine back whose installation was cut off, to be installed

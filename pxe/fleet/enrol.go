@@ -53,9 +53,12 @@ func (f *Fleet) identify(r *record, csr, digest string) error {
 	if m.Node != nil {
 		id = m.Node.ID // a machine that is installed again stays the same node
 	}
-	cert, err := f.conf.Issuer.IssueNode([]byte(csr), id)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDenied, err)
+	var cert []byte
+	var err error
+	if !m.Plan.Founds { // who founds a cluster has a CA of its own
+		if cert, err = f.conf.Issuer.IssueNode([]byte(csr), id); err != nil {
+			return fmt.Errorf("%w: %w", ErrDenied, err)
+		}
 	}
 	// The machine may have asked for an address on another NIC since.
 	a, err := f.pin(m.Plan)
@@ -64,6 +67,9 @@ func (f *Fleet) identify(r *record, csr, digest string) error {
 	}
 	m.Address = a
 	node := m.Plan.Node(f.conf.Rack, id, a)
+	if m.Plan.Founds {
+		node.Rack = f.conf.RackText
+	}
 	if err := node.Check(); err != nil {
 		return err
 	}
@@ -77,6 +83,9 @@ func (f *Fleet) identify(r *record, csr, digest string) error {
 }
 
 func (f *Fleet) enrolment(r *record) plan.Enrolment {
+	if r.Machine.Plan.Founds {
+		return plan.Enrolment{Node: *r.Machine.Node, Founds: true}
+	}
 	return plan.Enrolment{Node: *r.Machine.Node, Certificate: r.Cert, CA: string(f.conf.Issuer.PEM())}
 }
 

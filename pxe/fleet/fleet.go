@@ -40,6 +40,7 @@ type Config struct {
 	Dir       string // 0700; holds the ticket key
 	DB        *bbolt.DB
 	Rack      *plan.Rack
+	RackText  string   // rack.yaml as written, for a machine that founds the cluster
 	Version   string   // of the release that is installed
 	Reserved  []string // host names that are taken
 	Addresses Addresses

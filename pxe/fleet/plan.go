@@ -21,6 +21,9 @@ var errNoPlacer = errors.New("the addresses of this deployer cannot be chosen. T
 // pin gives the machine of a plan the address that it keeps: the one that
 // rack.yaml names, or one of the range.
 func (f *Fleet) pin(p *plan.Plan) (netip.Addr, error) {
+	if p.Founds {
+		return p.Address, nil // outside the range, and nobody else's
+	}
 	if !p.Address.IsValid() {
 		return f.conf.Addresses.Pin(p.Management)
 	}
