@@ -125,6 +125,9 @@ func (t *trial) installer(ctx context.Context, place string, r *source.Release) 
 		if err := measure(place, "installer", written, func() error { return w.write(ctx) }); err != nil {
 			return err
 		}
+		if place != places[0] {
+			return nil // the check is the same wherever the bytes came from
+		}
 		return measure("disk", "verify", checked, func() error { return w.verify(ctx) })
 	})
 }
