@@ -14,6 +14,7 @@ import (
 	"github.com/cairn-cloud/cairn/installer/initrd"
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/installer/slot"
+	"github.com/cairn-cloud/cairn/installer/vault"
 	"github.com/cairn-cloud/cairn/node/spec"
 )
 
@@ -54,7 +55,11 @@ func (m *machine) bootDisk(ctx context.Context, named string) error {
 	if err != nil {
 		return err
 	}
-	if err := m.mountVar(ctx, root, in.Parts[plan.LabelData]); err != nil {
+	data, err := vault.Open(in.Parts[plan.LabelData])
+	if err != nil {
+		return err
+	}
+	if err := m.mountVar(ctx, root, data.Path); err != nil {
 		return err
 	}
 	node, err := readNode(sysroot)

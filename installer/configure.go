@@ -12,6 +12,7 @@ import (
 	"github.com/cairn-cloud/cairn/image-builder/manifest"
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/installer/slot"
+	"github.com/cairn-cloud/cairn/installer/vault"
 	"github.com/cairn-cloud/cairn/node/spec"
 )
 
@@ -34,14 +35,18 @@ func (j *job) configure(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, root.Close()) }()
+	var data slot.Mapping
+	defer func() { err = errors.Join(err, root.Close(), data.Close()) }()
+	if data, err = vault.Make(j.plan, devices[plan.LabelData]); err != nil {
+		return err
+	}
 	began := time.Now()
 	const lazily = "lazy_itable_init=1,lazy_journal_init=1"
-	if err := root.Run(ctx, "/usr/sbin/mkfs.ext4", "-q", "-F", "-L", plan.LabelData, "-E", lazily, devices[plan.LabelData]); err != nil {
+	if err := root.Run(ctx, "/usr/sbin/mkfs.ext4", "-q", "-F", "-L", plan.LabelData, "-E", lazily, data.Path); err != nil {
 		return err
 	}
 	j.log.Info("data file system made", "after", time.Since(began))
-	if err := root.MountVar(devices[plan.LabelData]); err != nil {
+	if err := root.MountVar(data.Path); err != nil {
 		return err
 	}
 	controller := slices.Contains(j.plan.Roles, spec.RoleController)

@@ -19,7 +19,7 @@ func undone(p plan.Plan) error {
 		return refuse("a mirror of "+p.Disk.Path+" and "+p.Mirror.Path, "disk.mirror")
 	case len(p.Data) > 0:
 		return refuse(fmt.Sprintf("%d disks for data", len(p.Data)), "data")
-	case p.Encrypt != "":
+	case p.Encrypt != "" && p.Encrypt != plan.CryptTPM:
 		return refuse(fmt.Sprintf("a data partition that is encrypted with a key of the %s", p.Encrypt), "encrypt")
 	}
 	return nil

@@ -23,8 +23,8 @@ func TestWhatIsNotDoneIsRefused(t *testing.T) {
 			`the plan of rule "r" has a mirror of ` + path + ` and /dev/vdb, which this release cannot make. Leave disk.mirror out of that rule in rack.yaml, or install a newer release.`},
 		{plan.Plan{Rule: "r", Disk: a, Data: []plan.DataDisk{{Disk: b}}},
 			`the plan of rule "r" has 1 disks for data, which this release cannot make. Leave data out of that rule in rack.yaml, or install a newer release.`},
-		{plan.Plan{Rule: "r", Disk: a, Encrypt: plan.CryptTPM},
-			`the plan of rule "r" has a data partition that is encrypted with a key of the tpm, which this release cannot make. Leave encrypt out of that rule in rack.yaml, or install a newer release.`},
+		{plan.Plan{Rule: "r", Disk: a, Encrypt: plan.CryptDeployer},
+			`the plan of rule "r" has a data partition that is encrypted with a key of the deployer, which this release cannot make. Leave encrypt out of that rule in rack.yaml, or install a newer release.`},
 	} {
 		w := &writer{plan: c.plan, phases: newPhases(t.Logf, func(plan.Progress) {})}
 		if err := w.with(w.partition); err == nil || err.Error() != c.want {

@@ -9,6 +9,7 @@ import (
 	"github.com/cairn-cloud/cairn/installer/disk"
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/installer/source"
+	"github.com/cairn-cloud/cairn/installer/vault"
 )
 
 // A writer brings a release onto a disk, but for what makes it bootable.
@@ -34,6 +35,9 @@ func (w *writer) with(do func() error) (err error) {
 
 func (w *writer) partition() error {
 	if err := undone(w.plan); err != nil {
+		return err
+	}
+	if err := vault.Check(w.plan); err != nil {
 		return err
 	}
 	w.phases.begin(phasePartition, w.plan.Disk.Path)
