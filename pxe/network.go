@@ -92,11 +92,28 @@ func (d *deployer) serveDHCP(ctx context.Context, ifi *net.Interface) error {
 	return g.Wait()
 }
 
+// loaderMTU is what iPXE is told. Network cards that their firmware drives take
+// frames of 1514 bytes at most, which a tag is a part of.
+func loaderMTU(m plan.Management) int {
+	const ethernet, tag = 1500, 4
+	mtu := m.MTU
+	if mtu == 0 || mtu > ethernet {
+		mtu = ethernet
+	}
+	if m.VLAN != 0 {
+		mtu = min(mtu, ethernet-tag)
+	}
+	if mtu == ethernet {
+		return 0
+	}
+	return mtu
+}
+
 func (d *deployer) responder(asker *dhcp.Asker) *dhcp.Responder {
 	c := dhcp.Config{
 		Server: netip.PrefixFrom(d.conf.Address, d.rack.Management.Network.Bits()), HTTP: httpBase(d.conf.Address),
 		Files: dhcp.Files{BIOS: biosLoader, UEFI: d.conf.UEFILoader, Next: tftp.NextName},
-		Pool:  d.pools.own, Relayed: d.pools.relayed, Named: d.named, Probe: asker.Ask,
+		Pool:  d.pools.own, Relayed: d.pools.relayed, Named: d.named, Probe: asker.Ask, MTU: loaderMTU(d.rack.Management),
 		Observer: watcher{d}, Count: d.book.For("dhcp"), Installed: d.fleet.Installed, Log: d.log,
 	}
 	if !d.givesAddresses() {

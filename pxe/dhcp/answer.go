@@ -1,6 +1,7 @@
 package dhcp
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 
@@ -43,8 +44,16 @@ func (r *Responder) answer(m *dhcpv4.DHCPv4, c Client, n Network, t dhcpv4.Messa
 	if c.Kind == KindIPXE {
 		out.UpdateOption(dhcpv4.OptGeneric(optionIPXE, []byte{ipxeNoProxy, 1, 1}))
 	}
+	r.mtu(c, out)
 	r.bootOptions(m, c, out)
 	return out
+}
+
+// mtu tells iPXE how large packets may be. TCP takes it over.
+func (r *Responder) mtu(c Client, out *dhcpv4.DHCPv4) {
+	if c.Kind == KindIPXE && r.conf.MTU != 0 {
+		out.UpdateOption(dhcpv4.OptGeneric(dhcpv4.OptionInterfaceMTU, binary.BigEndian.AppendUint16(nil, uint16(r.conf.MTU))))
+	}
 }
 
 // offer finds the address for a client, and asks the wire first whether

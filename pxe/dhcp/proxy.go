@@ -46,6 +46,7 @@ func (r *Responder) HandleBoot(b []byte) (*dhcpv4.DHCPv4, Drop) {
 // boot server's by its class.
 func (r *Responder) bootService(m *dhcpv4.DHCPv4, c Client, t dhcpv4.MessageType) *dhcpv4.DHCPv4 {
 	out := r.reply(m, t)
+	r.mtu(c, out)
 	r.bootOptions(m, c, out)
 	if c.Kind == KindIPXE {
 		out.UpdateOption(dhcpv4.OptClassIdentifier("PXEClient"))

@@ -53,6 +53,9 @@ type Config struct {
 	Learn func(mac string, a netip.Addr)
 	// Named is the address that is written down for a machine. May be nil.
 	Named func(Client) (netip.Addr, bool)
+	// MTU is the largest packet that iPXE may have sent to it, in bytes; 0: it
+	// knows for itself.
+	MTU int
 	// VLAN is the tag of the management network where this side of it has none:
 	// what boots here has to know tags.
 	VLAN int

