@@ -1,9 +1,13 @@
 package netboot
 
 import (
+	"bytes"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/cairn-cloud/cairn/qa/lab/machine"
 )
@@ -54,4 +58,46 @@ func TestALaptopInstallsANode(t *testing.T) {
 	}
 	l.wait(t, quiet, c, "installation", "phase=handover")
 	c.console.wait(t, quiet, c, "log in: ssh")
+}
+
+// TestALaptopFoundsARack takes a first controller from power-on to the
+// deployer of its rack, without the ISO.
+func TestALaptopFoundsARack(t *testing.T) {
+	dir := release(t)
+	if !inNamespace(t) {
+		return
+	}
+	s := network(t)
+	l := deploy(t, append(consoleArgs(), "--release", dir, "--rack", rackYAML(t, ""), "--found")...)
+	c := powered(t, s, setup{firmware: machine.BIOS, memoryMiB: 1024, disk: true})
+	for _, step := range []string{"machine boots", "first controller chosen", "machine may be installed", "machine enrolled", "phase=handover"} {
+		l.wait(t, quiet, c, step, machineID)
+	}
+	l.wait(t, quiet, c, "this deployer ends")
+	c.console.wait(t, quiet, c, "log in: ssh")
+	<-l.ended
+	want, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+	must(t, err)
+	for {
+		got, err := get("http://10.20.0.11:8080/image/manifest.json")
+		if err == nil && bytes.Equal(got, want) {
+			break
+		}
+		if !c.works(t) {
+			t.Fatalf("the controller does not deploy its rack: it serves %d bytes of a manifest, %v", len(got), err)
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// get fetches a page, unless that takes long.
+func get(url string) ([]byte, error) {
+	client := &http.Client{Timeout: time.Minute}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(url)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
 }

@@ -63,6 +63,8 @@ func inNamespace(t *testing.T) bool {
 type laptop struct {
 	*logbook
 	state string
+	ended chan struct{} // closed when the program is gone
+	err   error         // what it ended with, valid after ended
 }
 
 // network makes the lab's switch with the laptop in it.
@@ -95,15 +97,22 @@ func network(t *testing.T) *fabric.Switch {
 // deploy runs `cairn deploy` until the test ends.
 func deploy(t *testing.T, args ...string) *laptop {
 	t.Helper()
-	l := &laptop{logbook: newLogbook(), state: filepath.Join(t.TempDir(), "deploy")}
+	l := &laptop{logbook: newLogbook(), state: filepath.Join(t.TempDir(), "deploy"), ended: make(chan struct{})}
 	cmd := exec.Command(program(t), append([]string{"deploy", "--state", l.state, "--interface", laptopNIC, "--address", laptopAddress}, args...)...)
 	cmd.Stdout, cmd.Stderr = l, l
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	must(t, cmd.Start())
+	go func() { // ends with the program
+		l.err = cmd.Wait()
+		close(l.ended)
+	}()
 	t.Cleanup(func() {
-		must(t, cmd.Process.Signal(syscall.SIGTERM))
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the deployer ended with %v", err)
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Error(err)
+		}
+		<-l.ended
+		if l.err != nil {
+			t.Errorf("the deployer ended with %v", l.err)
 		}
 		t.Logf("the deployer said:\n%s", l)
 	})
