@@ -65,7 +65,7 @@ func (o *agreed) Identity(ctx context.Context, p plan.Plan) (identity, error) {
 
 // passwordFile is where the first password of the administrator is on a
 // controller, from its first start on.
-const passwordFile = "/var/lib/cairn/controller/admin-password"
+const passwordFile = "/var/lib/cairn/operator/admin-password"
 
 // outcome is what the last screen says.
 func (o *agreed) outcome(p plan.Plan) wizard.Outcome {

@@ -157,6 +157,8 @@ func (a *asking) install(ctx context.Context, answer wizard.Answer) (*job, error
 		}
 		return nil, err
 	}
+	// The disk is complete, however long somebody reads.
+	from.Progress(ctx, plan.Progress{Phase: phaseHandover, Detail: j.plan.Handover})
 	return j, a.session.Finished(ctx, from.outcome(j.plan))
 }
 

@@ -183,7 +183,7 @@ func (s *Session) picture(v *view, width, height int) []string {
 	case v:
 		s.model.Driver = v.term.Name
 	default:
-		s.model.Driver = fmt.Sprintf("driven from %s, Ctrl-G takes over", s.driver.term.Name)
+		s.model.Driver = fmt.Sprintf("%s drives, Ctrl-G takes over", s.driver.term.Name)
 	}
 	return s.model.View(width, height, true)
 }

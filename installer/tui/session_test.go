@@ -146,14 +146,14 @@ func TestTwoTerminals(t *testing.T) {
 	serial.shows("press a key here")
 	serial.press("\r") // wakes it, and does nothing
 	serial.shows("What shall become of this machine?")
-	screen.shows("driven from ttyS0, Ctrl-G takes over")
+	screen.shows("ttyS0 drives, Ctrl-G takes over")
 	serial.press("\r")
 	serial.shows("New cloud, 1 of 5")
 	screen.shows("New cloud, 1 of 5")
 	screen.press("\x1b[B\x1b[B\r\r") // nobody listens
 	screen.press("\x07")
 	screen.shows("New cloud, 1 of 5")
-	serial.shows("driven from tty1, Ctrl-G takes over")
+	serial.shows("tty1 drives, Ctrl-G takes over")
 	screen.press("\x1b")
 	serial.shows("What shall become of this machine?")
 	screen.resize(132, 43)

@@ -52,7 +52,12 @@ func touched(p plan.Plan) []plan.Disk {
 // text that it came from, or empty.
 func (m *Model) Confirm(p plan.Plan, rack []byte, decided func(bool)) {
 	m.a.code = ""
-	m.top().busy = ""
+	if p.Version == "" {
+		p.Version = m.needs.Version
+	}
+	work := m.top()
+	work.busy = ""
+	work.title = "Installing " + p.HostName + " on " + p.Disk.Path
 	m.push(m.confirmScreen(p, rack, decided))
 }
 

@@ -42,11 +42,15 @@ func (m *Model) View(width, height int, attributes bool) []string {
 	return out
 }
 
-// bar is the first row.
+// bar is the first row. Where there is no room the version is left out.
 func (m *Model) bar(s *screen, width int) line {
+	right := " " + m.Driver + " "
+	room := max(0, width-len(right))
 	left := " Cairn " + clean(m.needs.Version) + "  " + s.title
-	right := m.Driver + " "
-	return text(reverse, pad(left, max(0, width-len(right)))+right)
+	if len(left) > room {
+		left = " Cairn  " + s.title
+	}
+	return text(reverse, pad(left, room)+right)
 }
 
 // foot is the last two rows: a line about what happens, and the keys.

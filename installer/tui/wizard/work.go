@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -43,13 +44,17 @@ func (m *Model) Begin(title string) {
 	m.push(s)
 }
 
+// progressLine is what a console without a screen of its own shows while the
+// installation goes on. There is a better picture here.
+var progressLine = regexp.MustCompile(`^\w+ +\[[#.]+\] `)
+
 // Log adds a line of the log.
 func (m *Model) Log(t string) {
 	if m.job == nil {
 		return
 	}
 	for l := range strings.Lines(t) {
-		if l = strings.TrimRight(l, "\n "); l != "" {
+		if l = strings.TrimRight(l, "\n "); l != "" && !progressLine.MatchString(l) {
 			m.job.log = append(m.job.log, l)
 		}
 	}
