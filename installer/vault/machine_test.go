@@ -178,6 +178,7 @@ func TestInMachine(t *testing.T) {
 	c.run(t, mine, "TestInsideOpen")
 	c.run(t, mine, "TestInsideOpen")
 	c.run(t, other, "TestInsideForeign")
+	c.run(t, other, "TestInsideRelease")
 }
 
 // A computer is the machine without its TPM.
@@ -243,7 +244,7 @@ func archive(t *testing.T) string {
 		t.Skipf("found %d kernels (%v); make iso builds one", len(found), err)
 	}
 	var want []recipe.Driver
-	for _, name := range []string{"virtio_pci", "virtio_blk", "virtio_rng", "dm-mod", "dm-crypt", "xts", "aesni-intel"} {
+	for _, name := range []string{"virtio_pci", "virtio_blk", "virtio_rng", "dm-mod", "dm-crypt", "xts", "aesni-intel", "raid1"} {
 		want = append(want, recipe.Driver{Module: name})
 	}
 	files, err := initramfs.LoadOrder(found[0], want)

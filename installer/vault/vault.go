@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/google/go-tpm/tpm2/transport"
 	"golang.org/x/sys/unix"
@@ -118,8 +119,26 @@ func tokenOf(device string) (_ luks.Token, err error) {
 	return token, nil
 }
 
-// withTPM does something with the machine's TPM.
-func withTPM(do func(transport.TPM) ([]byte, error)) (_ []byte, err error) {
+// How often a TPM is asked that does not answer in the kernel's time, and how
+// long it may rest in between. A slow chip, or one that tests itself, needs it.
+const (
+	tries = 5
+	rest  = 2 * time.Second
+)
+
+// withTPM does something with the machine's TPM, which must do no harm when it
+// is done twice.
+func withTPM(do func(transport.TPM) ([]byte, error)) ([]byte, error) {
+	for n := 1; ; n++ {
+		out, err := once(do)
+		if n == tries || !errors.Is(err, unix.ETIME) {
+			return out, err
+		}
+		time.Sleep(rest)
+	}
+}
+
+func once(do func(transport.TPM) ([]byte, error)) (_ []byte, err error) {
 	t, err := tpm.Open()
 	if err != nil {
 		return nil, err
