@@ -35,6 +35,7 @@ type setup struct {
 	memoryMiB int
 	plainROM  bool
 	disk      bool
+	diskFirst bool // in the boot order, before the network
 }
 
 // powered switches a computer on until the test ends.
@@ -53,6 +54,9 @@ func powered(t *testing.T, s *fabric.Switch, what setup) *computer {
 	}
 	if what.disk {
 		spec.Disks = []machine.Disk{{File: "disk.img", SizeGiB: 16, Serial: "disk0", BootIndex: 2}}
+		if what.diskFirst {
+			spec.Disks[0].BootIndex, spec.NICs[0].BootIndex = 1, 2
+		}
 		for _, mac := range m[1:] {
 			spec.NICs = append(spec.NICs, machine.NIC{MAC: mac, User: &machine.User{}})
 		}
@@ -69,6 +73,13 @@ func powered(t *testing.T, s *fabric.Switch, what setup) *computer {
 		}
 	})
 	return c
+}
+
+// cut takes the machine's power away and gives it back.
+func (c *computer) cut(t *testing.T) {
+	t.Helper()
+	must(t, c.PowerOff(t.Context()))
+	must(t, c.PowerOn(t.Context()))
 }
 
 // works tells whether the machine has done something since it was last asked.
