@@ -60,8 +60,8 @@ func newDeployer(conf Config, log *slog.Logger) (*deployer, error) {
 	if d.trust, err = openTrust(&conf, rack, log); err != nil {
 		return nil, err
 	}
-	d.tftp, err = tftp.Open(conf.Loaders, []string{biosLoader, conf.UEFILoader}, log,
-		func(a netip.Addr, _ string) { d.fleet.Fetched(a, fleet.EventLoader) })
+	d.tftp, err = tftp.Open(tftp.Config{Dir: conf.Loaders, Names: []string{biosLoader, conf.UEFILoader},
+		Fetched: func(a netip.Addr, _ string) { d.fleet.Fetched(a, fleet.EventLoader) }, Count: d.book.For("tftp"), Log: log})
 	if err != nil {
 		return nil, err
 	}

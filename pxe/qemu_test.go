@@ -3,7 +3,6 @@ package pxe
 import (
 	"bytes"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -160,7 +159,7 @@ func TestInstalledUEFIMachineBootsItsDisk(t *testing.T) {
 // program that makes firmware go on, with other code in it.
 func efiProgram(t *testing.T) []byte {
 	t.Helper()
-	s, err := tftp.Open(t.TempDir(), nil, slog.New(slog.DiscardHandler), nil)
+	s, err := tftp.Open(tftp.Config{})
 	must(t, err)
 	b, _ := s.File(tftp.NextName)
 	code := []byte{

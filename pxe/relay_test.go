@@ -91,7 +91,7 @@ func (s *station) relay(t *testing.T) {
 		m.GatewayIPAddr = net.IPv4(10, 30, 0, 1)
 		m.UpdateOption(dhcpv4.OptGeneric(dhcpv4.OptionRelayAgentInformation, append([]byte{1, 4}, "far0"...)))
 	}, &net.UDPAddr{IP: net.IPv4(10, 20, 0, 11), Port: 67})
-	go pass(upper, down, func(m *dhcpv4.DHCPv4) { delete(m.Options, uint8(dhcpv4.OptionRelayAgentInformation.Code())) },
+	go pass(upper, down, func(m *dhcpv4.DHCPv4) { delete(m.Options, dhcpv4.OptionRelayAgentInformation.Code()) },
 		&net.UDPAddr{IP: net.IPv4bcast, Port: 68})
 	t.Cleanup(func() { down.Close(); upper.Close() })
 }

@@ -96,7 +96,9 @@ func TestDeclinedAddressIsPutAside(t *testing.T) {
 		t.Errorf("declining what one has not: got %v, want %v", err, ErrForeign)
 	}
 	now = now.Add(quarantine + time.Second)
-	if b := give(t, p, "52:54:00:00:00:02"); b != a {
+	give(t, p, "52:54:00:00:00:02") // the rest of the range
+	give(t, p, "52:54:00:00:00:03")
+	if b := give(t, p, "52:54:00:00:00:04"); b != a {
 		t.Errorf("got %s, want %s, whose quarantine is over", b, a)
 	}
 }

@@ -323,20 +323,3 @@ func FuzzHandle(f *testing.F) {
 		}
 	})
 }
-
-// BenchmarkAnswers is how many packets a second one core answers, from a
-// pool that knows the machines.
-func BenchmarkAnswers(b *testing.B) {
-	p, _ := newPool(b, nil)
-	r, _ := newResponder(b, p)
-	discover := sent(b, 1, dhcpv4.MessageTypeDiscover, ipxe(), firmware("PXEClient", iana.INTEL_X86PC))
-	b.ReportAllocs()
-	for b.Loop() {
-		out, why := r.Handle(discover)
-		if out == nil {
-			b.Fatal(why)
-		}
-		out.ToBytes()
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "answers/s")
-}

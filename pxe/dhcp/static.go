@@ -53,21 +53,14 @@ func (p *Pool) fix(mac string, a netip.Addr) error {
 	if b, barred := p.barred[a]; barred && b.until.IsZero() {
 		return fmt.Errorf("%w: %s is named for machine %s in rack.yaml and is the deployer's own or the controller's; name another", ErrConflict, a, mac)
 	}
-	if other := p.fixedFor(a); other != "" && other != mac {
+	if other := p.fixed[a]; other != "" && other != mac {
 		return fmt.Errorf("%w: %s is named for the machines %s and %s in rack.yaml; name another for one of them", ErrConflict, a, min(mac, other), max(mac, other))
 	}
-	p.static[mac] = a
-	return nil
-}
-
-// fixedFor is the MAC that an address is reserved for, or empty.
-func (p *Pool) fixedFor(a netip.Addr) string {
-	for mac, fixed := range p.static {
-		if fixed == a {
-			return mac
-		}
+	if old, ok := p.static[mac]; ok {
+		delete(p.fixed, old)
 	}
-	return ""
+	p.static[mac], p.fixed[a] = a, mac
+	return nil
 }
 
 // offerStatic is offer for a machine whose address is written down. It gets
