@@ -111,6 +111,9 @@ func (d *deployer) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.leaveCredentials(); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { d.book.Run(ctx); return nil })
 	if d.listensDHCP() {

@@ -67,9 +67,6 @@ func (d *deployer) serveAPI(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("HTTPS: %w", err)
 	}
-	if err := d.leaveCredentials(); err != nil {
-		return err
-	}
 	tokenFile := filepath.Join(d.conf.OperatorDir, operate.TokenFile)
 	token, err := page.Token(tokenFile)
 	if err != nil {
