@@ -204,7 +204,6 @@ func inside(t *testing.T, dir string) {
 	}
 	socket := filepath.Join(dir, "run/libvirt/libvirt-sock")
 	stop := b.agent(socket)
-	machine(t, b)
 
 	one, two := container(1, nil), container(2, map[string]string{"ping": "10.0.0.5"})
 	for _, d := range []spec.Desired{one, two} {
@@ -218,6 +217,8 @@ func inside(t *testing.T, dir string) {
 	b.awaitConsole(one.ID, one.ID)
 	b.awaitConsole(two.ID, "address 10.0.0.6/24")
 	b.awaitConsole(two.ID, "ping 10.0.0.5 ok")
+	machine(t, b, map[string]string{"ping": "10.0.0.5,10.0.0.99", "tagged": "101:10.0.0.5"},
+		"ping 10.0.0.5 ok", "ping 10.0.0.99 lost", "tagged 101:10.0.0.5 sent 6 answers 0")
 
 	stop() // guests go on
 	stop = b.agent(socket)
@@ -237,8 +238,9 @@ func inside(t *testing.T, dir string) {
 const builtImages = "../../out/guest"
 
 // machine boots a virtual machine, if its images have been built, and deletes
-// it.
-func machine(t *testing.T, b *bench) {
+// it. The same program runs in it as in containers: it does what its metadata
+// asks for, and says so.
+func machine(t *testing.T, b *bench, meta map[string]string, says ...string) {
 	for _, name := range []string{"aki", "ari", "ami"} {
 		body, err := os.ReadFile(filepath.Join(os.Getenv(imagesVariable), name))
 		if err != nil {
@@ -253,7 +255,7 @@ func machine(t *testing.T, b *bench) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := container(3, nil)
+	d := container(3, meta)
 	d.Guest.Driver, d.Guest.MemoryMiB, d.Guest.KernelArgs = spec.DriverQEMU, 128, strings.TrimSpace(string(args))
 	d.Guest.Image = spec.Image{ID: "ami", Format: "ami"}
 	d.Guest.Kernel, d.Guest.Ramdisk = &spec.Image{ID: "aki", Format: "aki"}, &spec.Image{ID: "ari", Format: "ari"}
@@ -263,6 +265,9 @@ func machine(t *testing.T, b *bench) {
 	b.await(d.ID, 1, spec.StateRunning)
 	b.awaitConsole(d.ID, "address 10.0.0.7/24")
 	b.awaitConsole(d.ID, "ready")
+	for _, line := range says {
+		b.awaitConsole(d.ID, line)
+	}
 	d.Generation, d.Power = 2, spec.PowerGone
 	if err := b.control.Publish(t.Context(), "n1", d); err != nil {
 		t.Fatal(err)
