@@ -134,6 +134,30 @@ func TestOnlySmallFilesAreKeys(t *testing.T) {
 	}
 }
 
+// TestOnlyWhatIsPluggedInIsRead: mounting a disk of the machine could change
+// what is on it.
+func TestOnlyWhatIsPluggedInIsRead(t *testing.T) {
+	sys := t.TempDir()
+	for name, c := range map[string]struct{ place, removable string }{
+		"sda": {"devices/pci0000:00/0000:00:1f.2/ata1/host0/block/sda", "0"},
+		"sdb": {"devices/pci0000:00/0000:00:14.0/usb1/1-1/host1/block/sdb", "0"},
+		"sdc": {"devices/pci0000:00/0000:00:1f.3/mmc/block/sdc", "1"},
+		"sr0": {"devices/pci0000:00/0000:00:1f.2/ata2/host2/block/sr0", "1"},
+	} {
+		dir := filepath.Join(sys, c.place)
+		err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(filepath.Join(sys, "block"), 0o755),
+			os.WriteFile(filepath.Join(dir, "removable"), []byte(c.removable+"\n"), 0o600), os.Symlink(dir, filepath.Join(sys, "block", name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for disk, want := range map[string]bool{"/dev/sda": false, "/dev/sdb": true, "/dev/sdc": true, "/dev/sr0": true, "/dev/vda": false} {
+		if got := pluggable(sys, disk); got != want {
+			t.Errorf("%s: %v, want %v", disk, got, want)
+		}
+	}
+}
+
 // TestKeyWatch: one letter stops an unattended installation, and nothing else
 // that a line may say.
 func TestKeyWatch(t *testing.T) {

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cairn-cloud/cairn/installer/tui/wizard"
 )
 
-// sticks reads *.pub in the top directory of every volume that can be
-// mounted, but for those of the system.
+// sticks reads *.pub in the top directory of every volume that somebody may
+// have plugged in. The disks that belong to the machine are left alone.
 func (a *asking) sticks(context.Context) ([]wizard.KeyFile, error) {
 	a.m.modules.Coldplug("/sys")
 	entries, err := os.ReadDir("/sys/class/block")
@@ -22,7 +23,7 @@ func (a *asking) sticks(context.Context) ([]wizard.KeyFile, error) {
 	var errs []error
 	for _, e := range entries {
 		device := filepath.Join("/dev", e.Name())
-		if a.medium != nil && device == a.medium.device {
+		if a.medium != nil && device == a.medium.device || !pluggable("/sys", wholeDisk(device)) {
 			continue
 		}
 		found, err := a.stick(device)
@@ -32,6 +33,20 @@ func (a *asking) sticks(context.Context) ([]wizard.KeyFile, error) {
 		return out, nil // a volume that cannot be read does not matter then
 	}
 	return nil, errors.Join(errs...)
+}
+
+// pluggable tells whether a disk is a stick, a card or a disc.
+func pluggable(sys, disk string) bool {
+	name := filepath.Base(disk)
+	at := filepath.Join(sys, "block", name)
+	if strings.HasPrefix(name, "sr") {
+		return true
+	}
+	if b, err := os.ReadFile(filepath.Join(at, "removable")); err == nil && strings.TrimSpace(string(b)) == "1" {
+		return true
+	}
+	place, err := filepath.EvalSymlinks(at)
+	return err == nil && strings.Contains(place, "/usb")
 }
 
 // stick reads the keys of one volume; none where it is no file system.
