@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 
 	"go.etcd.io/bbolt"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/pxe/dhcp"
@@ -111,31 +111,36 @@ func (d *deployer) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.leaveCredentials(); err != nil {
-		return err
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { d.book.Run(ctx); return nil })
-	if d.listensDHCP() {
-		g.Go(func() error { return d.serveDHCP(ctx, ifi) })
-	}
-	g.Go(func() error { return d.answerRouters(ctx, ifi) })
-	g.Go(func() error { return d.serveTFTP(ctx, d.conf.Address) })
-	g.Go(func() error { return d.serveBoot(ctx) })
-	g.Go(func() error { return d.serveAPI(ctx) })
-	if d.rack.Management.VLAN != 0 {
-		g.Go(func() error { return d.serveUntagged(ctx) })
-	}
-	if d.conf.Controller != "" {
-		g.Go(func() error { return d.fleet.Run(ctx, d.trust.controller(d.conf.Controller)) })
-	}
-	if d.founder != nil {
-		g.Go(func() error { return d.founder.watch(ctx, d.fleet) })
-	}
-	d.log.Info("deployer ready", "interface", ifi.Name, "address", d.conf.Address, "rack", d.rack.Name,
-		"release", d.release.Manifest.Version, "range", d.rack.Management.RangeFrom.String()+"-"+d.rack.Management.RangeTo.String())
-	if err := g.Wait(); !errors.Is(err, errFounded) {
+	err = serveAll(ctx, d.parts(ifi), func() {
+		d.log.Info("deployer ready", "interface", ifi.Name, "address", d.conf.Address, "rack", d.rack.Name,
+			"release", d.release.Manifest.Version, "range", d.rack.Management.RangeFrom.String()+"-"+d.rack.Management.RangeTo.String())
+	})
+	if !errors.Is(err, errFounded) {
 		return err
 	}
 	return nil
+}
+
+// parts are all that a deployer does at once.
+func (d *deployer) parts(ifi *net.Interface) []part {
+	list := []part{
+		d.startTFTP(d.conf.Address),
+		d.startBoot(d.conf.Address, httpboot.Boot(d.bootConfig()), "http"),
+		d.startAPI,
+		background(func(ctx context.Context) error { d.book.Run(ctx); return nil }),
+		background(func(ctx context.Context) error { return d.answerRouters(ctx, ifi) }),
+	}
+	if d.listensDHCP() {
+		list = append(list, d.startDHCP(ifi))
+	}
+	if d.rack.Management.VLAN != 0 {
+		list = append(list, background(d.serveUntagged))
+	}
+	if d.conf.Controller != "" {
+		list = append(list, background(func(ctx context.Context) error { return d.fleet.Run(ctx, d.trust.controller(d.conf.Controller)) }))
+	}
+	if d.founder != nil {
+		list = append(list, background(func(ctx context.Context) error { return d.founder.watch(ctx, d.fleet) }))
+	}
+	return list
 }

@@ -2,6 +2,7 @@ package pxe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -24,7 +25,10 @@ type pools struct {
 // openPools reads the leases of each network.
 func (d *deployer) openPools() (err error) {
 	m := d.rack.Management
-	reserved := []netip.Addr{d.conf.Address, m.Controller}
+	reserved := []netip.Addr{d.conf.Address}
+	if !d.conf.Found { // else a machine is to get the controller's
+		reserved = append(reserved, m.Controller)
+	}
 	d.pools.own, err = dhcp.OpenPool(dhcp.PoolConfig{DB: d.db, From: m.RangeFrom, To: m.RangeTo,
 		Reserved: reserved, Static: d.static(m.Network)})
 	if err != nil {
@@ -78,18 +82,26 @@ func (d *deployer) givesAddresses() bool {
 	return d.listensDHCP() && d.rack.Management.DHCP != plan.DHCPProxy
 }
 
-// serveDHCP answers, asks the wire before it gives an address, and looks for
+// startDHCP answers, asks the wire before it gives an address, and looks for
 // other servers.
-func (d *deployer) serveDHCP(ctx context.Context, ifi *net.Interface) error {
-	asker, err := dhcp.NewAsker(ifi)
-	if err != nil {
-		return err
+func (d *deployer) startDHCP(ifi *net.Interface) part {
+	return func(context.Context) (func(context.Context) error, error) {
+		sockets, err := dhcp.Listen(ifi.Name)
+		if err != nil {
+			return nil, err
+		}
+		asker, err := dhcp.NewAsker(ifi)
+		if err != nil {
+			return nil, errors.Join(err, sockets.Close())
+		}
+		return func(ctx context.Context) error {
+			g, ctx := errgroup.WithContext(ctx)
+			g.Go(func() error { return asker.Run(ctx) })
+			g.Go(func() error { return d.lookForServers(ctx, ifi, d.conf.Address) })
+			g.Go(func() error { return d.responder(asker).Serve(ctx, sockets) })
+			return g.Wait()
+		}, nil
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return asker.Run(ctx) })
-	g.Go(func() error { return d.lookForServers(ctx, ifi, d.conf.Address) })
-	g.Go(func() error { return dhcp.Serve(ctx, ifi.Name, d.responder(asker)) })
-	return g.Wait()
 }
 
 // loaderMTU is what iPXE is told. Network cards that their firmware drives take

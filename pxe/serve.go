@@ -2,6 +2,7 @@ package pxe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/pxe/dhcp"
@@ -27,6 +30,33 @@ func listen(ctx context.Context, a netip.Addr, port int) (net.Listener, error) {
 	return lc.Listen(ctx, "tcp4", net.JoinHostPort(a.String(), strconv.Itoa(port)))
 }
 
+// A part opens what it hears on, and returns what serves there until the
+// context ends.
+type part func(ctx context.Context) (serve func(context.Context) error, err error)
+
+// background is a part that hears nothing.
+func background(serve func(context.Context) error) part {
+	return func(context.Context) (func(context.Context) error, error) { return serve, nil }
+}
+
+// serveAll opens all parts, says that they are, and serves until the context
+// ends or a part fails.
+func serveAll(ctx context.Context, parts []part, ready func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	for _, start := range parts {
+		serve, err := start(ctx)
+		if err != nil {
+			cancel()
+			return errors.Join(err, g.Wait())
+		}
+		g.Go(func() error { return serve(ctx) })
+	}
+	ready()
+	return g.Wait()
+}
+
 // answerRouters is a convenience: without it iPXE waits half a minute longer.
 func (d *deployer) answerRouters(ctx context.Context, ifi *net.Interface) error {
 	if err := dhcp.ServeRouterSolicitations(ctx, ifi, d.log); err != nil {
@@ -35,12 +65,14 @@ func (d *deployer) answerRouters(ctx context.Context, ifi *net.Interface) error 
 	return nil
 }
 
-func (d *deployer) serveTFTP(ctx context.Context, a netip.Addr) error {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: a.AsSlice(), Port: 69})
-	if err != nil {
-		return fmt.Errorf("TFTP: %w", err)
+func (d *deployer) startTFTP(a netip.Addr) part {
+	return func(context.Context) (func(context.Context) error, error) {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: a.AsSlice(), Port: 69})
+		if err != nil {
+			return nil, fmt.Errorf("TFTP: %w", err)
+		}
+		return func(ctx context.Context) error { return d.tftp.Serve(ctx, conn) }, nil
 	}
-	return d.tftp.Serve(ctx, conn)
 }
 
 func (d *deployer) bootConfig() httpboot.BootConfig {
@@ -54,23 +86,40 @@ func (d *deployer) bootConfig() httpboot.BootConfig {
 	return c
 }
 
-func (d *deployer) serveBoot(ctx context.Context) error {
-	l, err := listen(ctx, d.conf.Address, plan.HTTPPort)
-	if err != nil {
-		return fmt.Errorf("HTTP: %w", err)
+// startBoot serves what boots, on one address; name is that of its counters.
+func (d *deployer) startBoot(a netip.Addr, h http.Handler, name string) part {
+	return func(ctx context.Context) (func(context.Context) error, error) {
+		l, err := listen(ctx, a, plan.HTTPPort)
+		if err != nil {
+			return nil, fmt.Errorf("HTTP: %w", err)
+		}
+		return func(ctx context.Context) error { return httpboot.Serve(ctx, l, h, nil, d.book.For(name)) }, nil
 	}
-	return httpboot.Serve(ctx, l, httpboot.Boot(d.bootConfig()), nil, d.book.For("http"))
 }
 
-func (d *deployer) serveAPI(ctx context.Context) error {
+// startAPI serves installers and operators.
+func (d *deployer) startAPI(ctx context.Context) (func(context.Context) error, error) {
+	if err := d.leaveCredentials(); err != nil {
+		return nil, err
+	}
+	h, err := d.api()
+	if err != nil {
+		return nil, err
+	}
 	l, err := listen(ctx, d.conf.Address, plan.HTTPSPort)
 	if err != nil {
-		return fmt.Errorf("HTTPS: %w", err)
+		return nil, fmt.Errorf("HTTPS: %w", err)
 	}
+	conf := httpboot.TLSConfig(d.trust.cert, d.trust.ca.Certificate())
+	return func(ctx context.Context) error { return httpboot.Serve(ctx, l, h, conf, d.book.For("https")) }, nil
+}
+
+// api is the API, the counters and the page.
+func (d *deployer) api() (http.Handler, error) {
 	tokenFile := filepath.Join(d.conf.OperatorDir, operate.TokenFile)
 	token, err := page.Token(tokenFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", httpboot.API(d.fleet, d.fleet, d.log))
@@ -82,8 +131,7 @@ func (d *deployer) serveAPI(ctx context.Context) error {
 	mux.Handle("/", shown)
 	mux.Handle("/v1/view", shown)
 	d.log.Info("page", "url", "https://"+net.JoinHostPort(d.conf.Address.String(), strconv.Itoa(plan.HTTPSPort))+"/", "token_file", tokenFile)
-	conf := httpboot.TLSConfig(d.trust.cert, d.trust.ca.Certificate())
-	return httpboot.Serve(ctx, l, mux, conf, d.book.For("https"))
+	return mux, nil
 }
 
 // countKernel takes over what the kernel dropped because we were too slow.

@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/cairn-cloud/cairn/hardening"
-	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/pxe/dhcp"
 	"github.com/cairn-cloud/cairn/pxe/httpboot"
 	"github.com/cairn-cloud/cairn/pxe/tftp"
@@ -46,21 +44,19 @@ func (d *deployer) serveUntagged(ctx context.Context) error {
 		return err
 	}
 	own := untaggedSide()
-	d.log.Info("firmware without tags boots here", "interface", ifi.Name, "address", own, "goes_on_in_vlan", d.rack.Management.VLAN)
-	g, ctx := errgroup.WithContext(ctx)
-	if d.listensDHCP() {
-		g.Go(func() error { return dhcp.Serve(ctx, ifi.Name, d.untaggedResponder()) })
-		g.Go(func() error { return d.answerRouters(ctx, ifi) })
+	parts := []part{
+		d.startTFTP(own.Addr()),
+		d.startBoot(own.Addr(), httpboot.Untagged(d.bootConfig()), "http-untagged"),
 	}
-	g.Go(func() error { return d.serveTFTP(ctx, own.Addr()) })
-	g.Go(func() error {
-		l, err := listen(ctx, own.Addr(), plan.HTTPPort)
-		if err != nil {
-			return fmt.Errorf("HTTP on the untagged side: %w", err)
-		}
-		return httpboot.Serve(ctx, l, httpboot.Untagged(d.bootConfig()), nil, d.book.For("http-untagged"))
+	if d.listensDHCP() {
+		parts = append(parts, func(context.Context) (func(context.Context) error, error) {
+			sockets, err := dhcp.Listen(ifi.Name)
+			return func(ctx context.Context) error { return d.untaggedResponder().Serve(ctx, sockets) }, err
+		})
+	}
+	return serveAll(ctx, parts, func() {
+		d.log.Info("firmware without tags boots here", "interface", ifi.Name, "address", own, "goes_on_in_vlan", d.rack.Management.VLAN)
 	})
-	return g.Wait()
 }
 
 func (d *deployer) untaggedResponder() *dhcp.Responder {

@@ -4,8 +4,8 @@
 // [Responder] turns one packet into one answer or into a counted reason for
 // none: as the server of a network and of those behind its relay agents, or as
 // a proxy beside another server, which gives the addresses. [Pool] keeps the
-// addresses of a network by MAC, and [Networks] those of all of them. [Serve]
-// joins a responder to one interface. [Asker] asks the wire whether an address
+// addresses of a network by MAC, and [Networks] those of all of them. [Listen]
+// opens the sockets of one interface. [Asker] asks the wire whether an address
 // is free, and [Detector] whether there is another server.
 // [ServeRouterSolicitations] tells iPXE that there is no IPv6 router, for which
 // it would otherwise wait half a minute.

@@ -22,23 +22,42 @@ const receiveBuffer = 4 << 20
 // the wire or for the disk.
 const maxAtOnce = 512
 
-// Serve answers on the interface until the context ends. It needs the right
-// to bind ports 67 and 4011 and to bind to a device (CAP_NET_BIND_SERVICE,
-// CAP_NET_RAW).
-func Serve(ctx context.Context, ifname string, r *Responder) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for port, handle := range map[int]handler{dhcpv4.ServerPort: r.Handle, BootPort: r.HandleBoot} {
-		conn, err := server4.NewIPv4UDPConn(ifname, &net.UDPAddr{IP: net.IPv4zero, Port: port})
-		if err != nil {
-			return fmt.Errorf("DHCP on %s, port %d: %w (is another DHCP server running here?)", ifname, port, err)
-		}
-		if c, ok := net.PacketConn(conn).(*net.UDPConn); ok {
-			if err := c.SetReadBuffer(receiveBuffer); err != nil {
-				return fmt.Errorf("DHCP on %s, port %d: %w", ifname, port, err)
-			}
-		}
-		g.Go(func() error { return r.serve(ctx, conn, handle) })
+// Sockets are what a responder hears on one interface.
+type Sockets struct{ dhcp, boot net.PacketConn }
+
+// Listen opens ports 67 and 4011 of the interface. It needs the right to bind
+// them, and to bind to a device (CAP_NET_BIND_SERVICE, CAP_NET_RAW).
+func Listen(ifname string) (*Sockets, error) {
+	dhcp, err := open(ifname, dhcpv4.ServerPort)
+	if err != nil {
+		return nil, err
 	}
+	boot, err := open(ifname, BootPort)
+	if err != nil {
+		return nil, errors.Join(err, dhcp.Close())
+	}
+	return &Sockets{dhcp, boot}, nil
+}
+
+// Close closes them where nobody serves.
+func (s *Sockets) Close() error { return errors.Join(s.dhcp.Close(), s.boot.Close()) }
+
+func open(ifname string, port int) (net.PacketConn, error) {
+	conn, err := server4.NewIPv4UDPConn(ifname, &net.UDPAddr{IP: net.IPv4zero, Port: port})
+	if err != nil {
+		return nil, fmt.Errorf("DHCP on %s, port %d: %w (is another DHCP server running here?)", ifname, port, err)
+	}
+	if err := conn.SetReadBuffer(receiveBuffer); err != nil {
+		return nil, errors.Join(fmt.Errorf("DHCP on %s, port %d: %w", ifname, port, err), conn.Close())
+	}
+	return conn, nil
+}
+
+// Serve answers until the context ends, and closes the sockets.
+func (r *Responder) Serve(ctx context.Context, s *Sockets) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.serve(ctx, s.dhcp, r.Handle) })
+	g.Go(func() error { return r.serve(ctx, s.boot, r.HandleBoot) })
 	return g.Wait()
 }
 
