@@ -24,8 +24,9 @@ func (t *Trial) said(ctx context.Context, name string) ([]string, error) {
 	return nil, fmt.Errorf("%w: no server %s", errVerdict, name)
 }
 
-// guestLine finds what the guest's program says among what its kernel says.
-var guestLine = regexp.MustCompile(`cairn-guest: ([^\r\n]*[^\s])`)
+// guestLine finds what the guest's program says among what its kernel says. A
+// line without its end is still being printed.
+var guestLine = regexp.MustCompile(`cairn-guest: ([^\r\n]*[^\s])[ \t]*[\r\n]`)
 
 func guestLines(console string) []string {
 	var out []string

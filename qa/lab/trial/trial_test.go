@@ -24,6 +24,9 @@ func TestGuestLines(t *testing.T) {
 	if d := cmp.Diff(want, guestLines(console)); d != "" {
 		t.Error(d)
 	}
+	if got := guestLines("cairn-guest: ready\r\ncairn-guest: metadata {\"name\":\"qemu-1\",\"uu"); len(got) != 1 {
+		t.Errorf("half a line counts: %q", got)
+	}
 	if got, _ := after(want, "ping 192.168.50.13 "); got != "ok" {
 		t.Errorf("the last ping was %q, want ok", got)
 	}
