@@ -82,6 +82,9 @@ func (m *machine) namedRack(ctx context.Context, dir string, inv plan.Inventory)
 		return rackText{}, err
 	}
 	raw, err := rackfile.Remote{URL: where, CA: m.params.Get(rackfile.ParamCA), SHA256: m.params.Get(rackfile.ParamSHA256)}.Fetch(ctx)
+	if refused := (*plan.Refusal)(nil); err != nil && !errors.As(err, &refused) {
+		err = &plan.Refusal{Reason: err.Error(), Remedy: "Check the URL and what pins it on the kernel line, and that the server runs and can be reached from here"}
+	}
 	return rackText{raw, where}, err
 }
 

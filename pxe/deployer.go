@@ -112,7 +112,7 @@ func (d *deployer) run(ctx context.Context) error {
 		return err
 	}
 	err = serveAll(ctx, d.parts(ifi), func() {
-		d.log.Info("deployer ready", "interface", ifi.Name, "address", d.conf.Address, "rack", d.rack.Name,
+		d.log.Info("deployer ready", "interface", ifi.Name, "address", d.conf.Address, "rack", d.rack.Name, "ca", d.trust.ca.Fingerprint(),
 			"release", d.release.Manifest.Version, "range", d.rack.Management.RangeFrom.String()+"-"+d.rack.Management.RangeTo.String())
 	})
 	if !errors.Is(err, errFounded) {
