@@ -91,23 +91,28 @@ func TestFlagsOverruleTheFile(t *testing.T) {
 
 func TestWrongConfigurationsAreSaid(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"release is empty; allowed: the directory of a release":                  func(c *Config) { c.Release = "" },
-		"state_dir is empty; allowed: a directory":                               func(c *Config) { c.StateDir = "" },
-		"address 192.0.2.1 is outside management.network 10.20.0.0/24":           func(c *Config) { c.Address = netip.MustParseAddr("192.0.2.1") },
-		"ca and ca_key belong together":                                          func(c *Config) { c.CAKey = "" },
-		"cert and key belong together":                                           func(c *Config) { c.Cert = "" },
-		`kernel_args: kernel argument "a b" has ' '`:                             func(c *Config) { c.KernelArgs = []string{"a b"} },
-		"boot loader undionly.kpxe is not in /nowhere; install the package ipxe": func(c *Config) { c.Loaders = "/nowhere" },
-		"rack: open /nowhere: no such file or directory":                         func(c *Config) { c.RackFile = "/nowhere" },
-		"release: open /nowhere/manifest.json: no such file or directory":        func(c *Config) { c.Release = "/nowhere" },
-		"own certificate: open /nowhere: no such file or directory":              func(c *Config) { c.Cert = "/nowhere" },
-		"open CA: open /nowhere: no such file or directory":                      func(c *Config) { c.CA = "/nowhere" },
-		"vmlinuz": func(c *Config) { must(t, os.Remove(filepath.Join(c.Release, "vmlinuz"))) },
+		"configuration: release is empty; allowed: the directory of a release, with its manifest.json":                           func(c *Config) { c.Release = "" },
+		"configuration: state_dir is empty; allowed: a directory":                                                                func(c *Config) { c.StateDir = "" },
+		"configuration: address 192.0.2.1 is outside management.network 10.20.0.0/24 of the rack":                                func(c *Config) { c.Address = netip.MustParseAddr("192.0.2.1") },
+		"configuration: ca and ca_key belong together; allowed: both or none":                                                    func(c *Config) { c.CAKey = "" },
+		"configuration: cert and key belong together; allowed: both or none":                                                     func(c *Config) { c.Cert = "" },
+		`configuration: kernel_args: kernel argument "a b" has ' '; allowed: printable ASCII without blanks, quotes and ${}|&;#`: func(c *Config) { c.KernelArgs = []string{"a b"} },
+		"configuration: found together with controller https://10.20.0.11:8444; allowed: one of them, since a rack that has a controller is founded already": func(c *Config) {
+			c.Found = true
+		},
+		"configuration: address 10.20.0.11 is that of the controller to be; allowed: another one of 10.20.0.0/24": func(c *Config) { c.Found, c.Controller = true, "" },
+		"boot loader undionly.kpxe is not in /nowhere; install the package ipxe or say where it is (loaders)":     func(c *Config) { c.Loaders = "/nowhere" },
+		"rack: open /nowhere: no such file or directory":                                                          func(c *Config) { c.RackFile = "/nowhere" },
+		"release: open /nowhere/manifest.json: no such file or directory":                                         func(c *Config) { c.Release = "/nowhere" },
+		"own certificate: open /nowhere: no such file or directory":                                               func(c *Config) { c.Cert = "/nowhere" },
+		"open CA: open /nowhere: no such file or directory":                                                       func(c *Config) { c.CA = "/nowhere" },
+		"release DIR, version test-1: open DIR/vmlinuz: no such file or directory":                                func(c *Config) { must(t, os.Remove(filepath.Join(c.Release, "vmlinuz"))) },
 	} {
 		path, _ := controllerConfig(t)
 		conf := must2((&Command{Config: path}).config())(t)
+		dir := conf.Release
 		change(&conf)
-		if _, err := newDeployer(conf, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := newDeployer(conf, slog.New(slog.DiscardHandler)); err == nil || strings.ReplaceAll(err.Error(), dir, "DIR") != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
