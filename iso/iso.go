@@ -66,7 +66,7 @@ func Build(ctx context.Context, o Options) error {
 		Env: []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch)}}); err != nil {
 		return fmt.Errorf("iso: %w", err)
 	}
-	if err := sealRack(tmp, o.Rack); err != nil {
+	if err := sealRack(tmp, o.Rack, o.Log); err != nil {
 		return fmt.Errorf("iso: %w", err)
 	}
 	st, err := os.Stat(tmp)
@@ -84,7 +84,7 @@ func Build(ctx context.Context, o Options) error {
 }
 
 // sealRack puts the rack.yaml of that name into the image, if there is one.
-func sealRack(image, rack string) error {
+func sealRack(image, rack string, log *slog.Logger) error {
 	if rack == "" {
 		return nil
 	}
@@ -96,7 +96,11 @@ func sealRack(image, rack string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.Seal(text), m.Close())
+	warnings, err := m.Seal(text)
+	for _, w := range warnings {
+		log.Warn(w.String())
+	}
+	return errors.Join(err, m.Close())
 }
 
 // collect lays the content out: root/ becomes the file system, the rest is

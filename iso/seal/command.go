@@ -48,8 +48,12 @@ func changed(name string, text []byte, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(m.Seal(text), m.Close()); err != nil {
+	warnings, err := m.Seal(text)
+	if err = errors.Join(err, m.Close()); err != nil {
 		return err
+	}
+	for _, w := range warnings {
+		log.Warn(w.String())
 	}
 	if text == nil {
 		log.Info("no rack.yaml is sealed in any more", "medium", name)

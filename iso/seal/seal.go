@@ -62,13 +62,21 @@ func (m *Medium) Text() ([]byte, error) {
 
 // Seal checks a rack.yaml as the installer would and puts it into the medium,
 // in place of one that is there. No text takes out what is there. It is
-// durable when the function returns.
-func (m *Medium) Seal(text []byte) error {
-	if text != nil {
-		if err := check(text); err != nil {
-			return err
-		}
+// durable when the function returns; the warnings are what a person should
+// know of a rack.yaml that works.
+func (m *Medium) Seal(text []byte) ([]plan.Warning, error) {
+	if text == nil {
+		return nil, m.write(nil)
 	}
+	warnings, err := check(text)
+	if err != nil {
+		return nil, err
+	}
+	return warnings, m.write(text)
+}
+
+// write replaces the area and reads it back.
+func (m *Medium) write(text []byte) error {
 	area, err := rackfile.Seal(text)
 	if err != nil {
 		return err
@@ -90,14 +98,14 @@ func (m *Medium) Seal(text []byte) error {
 }
 
 // check refuses what no machine would take.
-func check(text []byte) error {
+func check(text []byte) ([]plan.Warning, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
-		return &rackfile.SealError{Field: "the text", Value: "empty", Allowed: "a rack.yaml with at least a line, like ssh_keys: [...]; unseal takes one out"}
+		return nil, &rackfile.SealError{Field: "the text", Value: "empty", Allowed: "a rack.yaml with at least a line, like ssh_keys: [...]; unseal takes one out"}
 	}
 	filled, err := rackfile.Example().Text(text)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = plan.ParseRack(filled)
-	return err
+	_, warnings, err := plan.CheckRack(filled)
+	return warnings, err
 }

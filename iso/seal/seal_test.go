@@ -170,7 +170,7 @@ func TestAnAreaThatWasCutIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if err := m.Seal([]byte("name: a\n")); err != nil {
+	if _, err := m.Seal([]byte("name: a\n")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := m.file.WriteAt([]byte("name: b"), m.area.at+512); err != nil {

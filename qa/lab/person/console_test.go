@@ -136,7 +136,7 @@ func TestFromABareMachineToAController(t *testing.T) {
 		[3]string{"1 of 5", "Network", "10.20.0.0/33"},
 		[3]string{"10.20.0.0/33", "[ Go on ]", Enter},
 		[3]string{`! management.network is "10.20.0.0/33"`, "Network", "\b\b24"},
-		[3]string{"10.20.0.0/24]", "", ""},
+		[3]string{"[10.20.0.0/24 ", "", ""},
 		[3]string{"1 of 5", "[ Go on ]", Enter},
 		[3]string{"2 of 5", "52:54:00:00:00:0b", " "},
 		[3]string{"its address comes from a DHCP server", "Try it now", Enter},
