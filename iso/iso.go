@@ -24,7 +24,7 @@ const MaxSize = 700e6
 // installLine is what the kernel on the medium is told, and askLine what it is
 // told when a person is to be asked even if there is a rack.yaml.
 const (
-	installLine = "cairn.mode=install console=tty0 console=ttyS0,115200 quiet"
+	installLine = "cairn.mode=install console=tty0 console=ttyS0,115200 quiet panic=10"
 	askLine     = installLine + " cairn.ui=1"
 )
 

@@ -79,7 +79,7 @@ func (c *Config) complete(rack *plan.Rack) error {
 		c.UEFILoader = "ipxe.efi"
 	}
 	if c.KernelArgs == nil {
-		c.KernelArgs = []string{"console=tty0", "console=ttyS0,115200"}
+		c.KernelArgs = []string{"console=tty0", "console=ttyS0,115200", "panic=10"} // nobody stands there to restart it
 	}
 	if rack.Listens() {
 		c.KernelArgs = append(c.KernelArgs, fmt.Sprintf("%s=%d", plan.ParamLLDP, plan.LLDPSeconds))

@@ -34,7 +34,7 @@ const (
 )
 
 // KernelLine is what an installed disk's kernel is told.
-const KernelLine = "console=tty0 console=ttyS0,115200 quiet"
+const KernelLine = "console=tty0 console=ttyS0,115200 quiet panic=10"
 
 // grubDir is where Debian's packages grub-pc-bin and grub-efi-amd64-bin have
 // their modules.

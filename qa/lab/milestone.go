@@ -20,6 +20,7 @@ func milestones() []milestone {
 	return []milestone{
 		m("firmware", `^SeaBIOS \(version|^BdsDxe: (loading|starting)`),
 		m("network boot", `^iPXE \d|^>>Start PXE|iPXE initialising devices`),
+		{panicked, kernelPanic},
 		m("kernel", `Linux version \d|Decompressing Linux`),
 		m("installer", `^cairn: .*install`),
 		m("", `^(partition|write|verify|configure|enrol|handover)\s+\d+\.\d`), // the installer's own table, at its end
@@ -35,15 +36,24 @@ func milestones() []milestone {
 	}
 }
 
-// failures are what a console says when the machine will not go on. The first
-// group, if any, is the reason.
+// failures are what a console says when the machine will not go on.
 func failures() []*regexp.Regexp {
 	return []*regexp.Regexp{
 		regexp.MustCompile(`CAIRN CANNOT GO ON`),
-		regexp.MustCompile(`Kernel panic - not syncing: (.*)`),
 		regexp.MustCompile(`You are in emergency mode`),
 	}
 }
+
+// panicked is the phase of a machine whose kernel gave up. It restarts by
+// itself after some seconds: with several processors QEMU's translator can
+// run an instruction that another processor has just replaced, which kills a
+// kernel once in a great many boots.
+const panicked = "kernel panic, restarts"
+
+var kernelPanic = regexp.MustCompile(`Kernel panic - not syncing`)
+
+// maxPanics is how many panics of one machine are no chance any more.
+const maxPanics = 2
 
 // A Phase is a stretch of a machine's way.
 type Phase struct {
@@ -64,6 +74,7 @@ type story struct {
 	phases []Phase
 	tail   []string
 	failed bool
+	panics int
 }
 
 func newStory() *story {
@@ -75,7 +86,7 @@ func (s *story) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.phases = []Phase{{Name: "power on", Began: s.now()}}
-	s.tail, s.failed = nil, false
+	s.tail, s.failed, s.panics = nil, false, 0
 }
 
 // line takes the next line of the console.
@@ -92,6 +103,10 @@ func (s *story) line(text string) {
 	for _, m := range s.milestones {
 		if !m.text.MatchString(text) {
 			continue
+		}
+		if m.phase == panicked {
+			s.panics++
+			s.failed = s.failed || s.panics >= maxPanics
 		}
 		if n := len(s.phases); m.phase != "" && (n == 0 || s.phases[n-1].Name != m.phase) {
 			s.phases = append(s.phases, Phase{Name: m.phase, Began: s.now()})

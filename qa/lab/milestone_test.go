@@ -34,9 +34,14 @@ func TestStoryOfAnInstallation(t *testing.T) {
 	if p.Failed {
 		t.Error("nothing has failed")
 	}
+	s.line("[   12.3] Kernel panic - not syncing: Fatal exception in interrupt")
+	if p = s.progress(); p.Failed || p.current() != panicked {
+		t.Errorf("one panic is chance, and shown: failed %v in %q", p.Failed, p.current())
+	}
+	s.line("[    0.000000] Linux version 6.12.117+deb13-amd64")
 	s.line("[   12.3] Kernel panic - not syncing: VFS: Unable to mount root fs")
 	if p = s.progress(); !p.Failed {
-		t.Error("a panic is a failure")
+		t.Error("a second panic is a failure")
 	}
 	s.begin()
 	if p = s.progress(); p.Failed || p.current() != "power on" || p.last() != "" {

@@ -143,7 +143,7 @@ func judge(s *Status, names []string, w *watch, now time.Time) error {
 // reason is the end of a console, from where the failure begins.
 func reason(tail []string) string {
 	for i, line := range tail {
-		for _, f := range failures() {
+		for _, f := range append(failures(), kernelPanic) {
 			if f.MatchString(line) {
 				return strings.Join(tail[i:], "\n    ")
 			}
