@@ -146,7 +146,8 @@ func inMachine(b *testing.B, spec lab.Spec, release string) map[string]float64 {
 	}()
 	go func() { // ends with the machine
 		if err := m.Wait(context.Background()); err == nil {
-			lines <- trialFailed + "the machine is off"
+			says, _ := os.ReadFile(filepath.Join(spec.Dir, "qemu.log"))
+			lines <- fmt.Sprintf("%sthe machine is off; QEMU says: %s", trialFailed, says)
 		}
 	}()
 	server, calls := &http.Server{Handler: http.FileServer(http.Dir(release))}, newCaller(port)
