@@ -6,9 +6,14 @@ SHELL := /bin/bash
 OUT           := out
 export CGO_ENABLED := 0
 GO            := go
+GO_VERSION    := 1.26.8
 GOLANGCI      := v2.15.0
+TOOLS         := $(CURDIR)/$(OUT)/tools
 VERSION       := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS       := -s -w
+
+# What runs go by itself, tests and the image's build, finds ours too.
+export PATH := $(TOOLS)/go/bin:$(PATH)
 
 # What building and testing need, from Debian; a line per purpose.
 DEPS := \
@@ -19,6 +24,7 @@ DEPS := \
   mariadb-server mariadb-client rabbitmq-server \
   libvirt-daemon libvirt-daemon-driver-lxc libvirt-clients \
   nftables iproute2 iputils-ping openssh-client openssh-server tcpdump \
+  gdisk xfsprogs btrfs-progs dnsmasq-base \
   python3-openstackclient \
   chromium
 
@@ -39,11 +45,18 @@ deps: ## install what building and testing need (Debian, as root)
 	  exit $$rc; \
 	fi
 	@command -v $(GO) >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends golang-go
-	@$(GO) version >/dev/null || { echo "go: version 1.21 or later is needed; it fetches the one in go.mod by itself" >&2; exit 1; }
-	@[ -x $(OUT)/tools/golangci-lint-$(GOLANGCI) ] || { \
+	@$(GO) list -m >/dev/null 2>&1 || { \
+	  echo "fetching go $(GO_VERSION): $$($(GO) version) is too old"; \
+	  toolchain=golang.org/toolchain@v0.0.1-go$(GO_VERSION).linux-amd64; \
+	  (cd / && $(GO) mod download $$toolchain); \
+	  rm -rf $(TOOLS)/go; mkdir -p $(TOOLS); \
+	  cp -r --no-preserve=mode "$$(cd / && $(GO) env GOMODCACHE)/$$toolchain" $(TOOLS)/go; \
+	  chmod 0755 $(TOOLS)/go/bin/* $(TOOLS)/go/pkg/tool/linux_amd64/*; \
+	  hash -r; $(GO) list -m >/dev/null; }
+	@[ -x $(TOOLS)/golangci-lint-$(GOLANGCI) ] || { \
 	  echo "building golangci-lint $(GOLANGCI)"; \
-	  GOBIN=$(CURDIR)/$(OUT)/tools $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI); \
-	  mv $(OUT)/tools/golangci-lint $(OUT)/tools/golangci-lint-$(GOLANGCI); }
+	  GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI); \
+	  mv $(TOOLS)/golangci-lint $(TOOLS)/golangci-lint-$(GOLANGCI); }
 	@$(GO) mod download
 
 .PHONY: build
@@ -83,7 +96,7 @@ cloud-down: build ## end it; its data stays in out/cloud
 check: ## format, vet and lint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt-ed:" $$unformatted >&2; exit 1; }
 	$(GO) vet ./...
-	$(OUT)/tools/golangci-lint-$(GOLANGCI) run --timeout 20m ./...
+	$(TOOLS)/golangci-lint-$(GOLANGCI) run --timeout 20m ./...
 
 .PHONY: test
 test: ## all tests but the long ones
