@@ -1,6 +1,7 @@
 package installer
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -16,12 +17,13 @@ const callsWaiting = 4
 type caller struct {
 	address string
 	free    chan struct{} // one for each connection that may be opened
-	closed  chan struct{}
-	once    sync.Once
+	closed  context.Context
+	close   context.CancelFunc
 }
 
 func newCaller(port int) *caller {
-	c := &caller{address: fmt.Sprintf("127.0.0.1:%d", port), free: make(chan struct{}, callsWaiting), closed: make(chan struct{})}
+	c := &caller{address: fmt.Sprintf("127.0.0.1:%d", port), free: make(chan struct{}, callsWaiting)}
+	c.closed, c.close = context.WithCancel(context.Background())
 	for range callsWaiting {
 		c.free <- struct{}{}
 	}
@@ -32,7 +34,7 @@ func newCaller(port int) *caller {
 func (c *caller) Accept() (net.Conn, error) {
 	select {
 	case <-c.free:
-	case <-c.closed:
+	case <-c.closed.Done():
 		return nil, net.ErrClosed
 	}
 	for {
@@ -41,19 +43,20 @@ func (c *caller) Accept() (net.Conn, error) {
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
-		case <-c.closed:
+		case <-c.closed.Done():
 			return nil, net.ErrClosed
 		}
 	}
 }
 
-// call waits for the greeting: QEMU takes every connection, whether somebody
-// listens in the machine or not.
+// call waits for the greeting until the caller is closed: QEMU takes every
+// connection, whether somebody listens in the machine or not.
 func (c *caller) call() (net.Conn, error) {
 	conn, err := net.Dial("tcp", c.address)
 	if err != nil {
 		return nil, err
 	}
+	defer context.AfterFunc(c.closed, func() { conn.Close() })()
 	if _, err := io.ReadFull(conn, make([]byte, len(greeting))); err != nil {
 		conn.Close()
 		return nil, err
@@ -62,7 +65,7 @@ func (c *caller) call() (net.Conn, error) {
 }
 
 func (c *caller) Close() error {
-	c.once.Do(func() { close(c.closed) })
+	c.close()
 	return nil
 }
 
