@@ -33,6 +33,7 @@ type rounds struct {
 	number  int
 	waiting map[string]time.Time // by record: when it last asked
 	joined  time.Time            // when the last one came to those who wait
+	first   time.Time            // and when the first of them did
 	current *gathering           // nil: nobody probes
 	verdict map[string]verdict   // by record: of the last round that it was in
 	last    *fabric.Matrix
@@ -81,7 +82,7 @@ func (f *Fleet) fabric(r *record) (Check, *plan.FabricOrder) {
 		return c, nil
 	}
 	f.await(r.Key)
-	c.Why = "waiting for a round to start"
+	c.Why = f.whyNot()
 	if v.nonce == r.Nonce {
 		c.Why = v.faults + " (checked again every few seconds)"
 	}
@@ -89,6 +90,9 @@ func (f *Fleet) fabric(r *record) (Check, *plan.FabricOrder) {
 }
 
 func (f *Fleet) await(key string) {
+	if len(f.rounds.waiting) == 0 {
+		f.rounds.first = f.conf.Now()
+	}
 	if _, there := f.rounds.waiting[key]; !there {
 		f.rounds.joined = f.conf.Now()
 	}
@@ -96,7 +100,7 @@ func (f *Fleet) await(key string) {
 }
 
 // turn ends a round that is over, and starts one when nobody new came for a
-// while.
+// while and nobody is on the way.
 func (f *Fleet) turn() {
 	now := f.conf.Now()
 	if g := f.rounds.current; g != nil {
@@ -111,7 +115,7 @@ func (f *Fleet) turn() {
 		}
 	}
 	quiet := time.Duration(f.conf.Rack.Fabric.Quiet) * time.Second
-	if len(f.rounds.waiting) > 0 && now.Sub(f.rounds.joined) >= quiet {
+	if len(f.rounds.waiting) > 0 && now.Sub(f.rounds.joined) >= quiet && f.arriving(now) == 0 {
 		f.gather(now)
 	}
 }
