@@ -26,6 +26,9 @@ machines:
   - name: node7
     mac: 52:54:00:00:00:77
     bmc: {address: "127.0.0.1:1", user: op, password_file: `+secret+`, ca: "sha256:`+strings.Repeat("ab", 32)+`"}
+  - name: node9
+    mac: 52:54:00:00:00:79
+    bmc: {address: "127.0.0.1:1", user: op, ca: "sha256:`+strings.Repeat("ab", 32)+`"}
 `), 0o600))
 	_, state := startDeployer(t, []byte("kernel"), func(c *Command) { c.Rack = rack })
 	dir := filepath.Join(state, "operator")
@@ -54,6 +57,22 @@ machines:
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("power of %s: %v; want %s", id, err, want)
 		}
+	}
+	for id, want := range map[string]string{
+		"node7": "wrong state: bmc.password_file is " + secret + " in rack.yaml; leave it out to have the deployer keep the password",
+		"node9": "BMC: BMC 127.0.0.1:1: ", // it is kept, whether or not the BMC answers
+	} {
+		_, err := c.Power(t.Context(), id, fleet.PowerRequest{Action: fleet.PowerStatus, Password: "s3cret"})
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("password of %s: %v; want %s", id, err, want)
+		}
+	}
+	kept := filepath.Join(state, "bmc", "52:54:00:00:00:79")
+	if b, err := os.ReadFile(kept); err != nil || string(b) != "s3cret" {
+		t.Errorf("kept is %q, %v", b, err)
+	}
+	if s, err := os.Stat(kept); err != nil || s.Mode().Perm() != 0o600 {
+		t.Errorf("what is kept: %v, %v", s, err)
 	}
 	if _, err := c.Tell(t.Context(), "node7", "approve"); err == nil || !strings.Contains(err.Error(), "no such machine") {
 		t.Errorf("approve what never booted: %v", err)

@@ -15,9 +15,14 @@ import (
 
 // power does what an operator wants of a machine's BMC.
 func (d *deployer) power(ctx context.Context, id string, m *fleet.Machine, p fleet.PowerRequest) (state string, err error) {
-	target, err := d.bmc(id, m)
+	k, target, err := d.bmc(id, m)
 	if err != nil {
 		return "", err
+	}
+	if p.Password != "" {
+		if err := d.keepPassword(k, p.Password); err != nil {
+			return "", err
+		}
 	}
 	b, err := bmc.Open(ctx, target)
 	if err != nil {
@@ -62,22 +67,22 @@ func order(ctx context.Context, b bmc.BMC, p fleet.PowerRequest) error {
 
 // bmc finds the BMC of a machine: by what rack.yaml says of it, and where
 // that has no address by what its inventory says.
-func (d *deployer) bmc(id string, m *fleet.Machine) (bmc.Target, error) {
+func (d *deployer) bmc(id string, m *fleet.Machine) (*plan.Known, bmc.Target, error) {
 	k := d.known(id, m)
 	if k == nil {
 		if m == nil {
-			return bmc.Target{}, fmt.Errorf("%w: %q; allowed: a machine that booted, or one under machines in rack.yaml", fleet.ErrUnknown, id)
+			return nil, bmc.Target{}, fmt.Errorf("%w: %q; allowed: a machine that booted, or one under machines in rack.yaml", fleet.ErrUnknown, id)
 		}
-		return bmc.Target{}, fmt.Errorf("%w: rack.yaml has no bmc for machine %s; put one under machines", fleet.ErrState, id)
+		return nil, bmc.Target{}, fmt.Errorf("%w: rack.yaml has no bmc for machine %s; put one under machines", fleet.ErrState, id)
 	}
-	t := bmc.Target{Protocol: k.BMC.Protocol, Address: k.BMC.Address, User: k.BMC.User, PasswordFile: k.BMC.PasswordFile, CA: k.BMC.CA}
+	t := bmc.Target{Protocol: k.BMC.Protocol, Address: k.BMC.Address, User: k.BMC.User, PasswordFile: d.passwordFile(k), CA: k.BMC.CA}
 	if m != nil {
 		t.UEFI = m.Firmware == "uefi"
 		if m.Inventory != nil && m.Inventory.BMC != nil {
 			t.Address = cmp.Or(t.Address, m.Inventory.BMC.Address)
 		}
 	}
-	return t, nil
+	return k, t, nil
 }
 
 // known finds what rack.yaml says of a machine, by itself or by a word.

@@ -51,12 +51,13 @@ func (f *Fleet) operate(id string, do func(*record) error) (Machine, error) {
 }
 
 // A PowerRequest is what an operator wants of a machine's BMC. What is set is
-// done in this order: Eject, ISO, Boot, Action.
+// done in this order: Password, Eject, ISO, Boot, Action.
 type PowerRequest struct {
-	Action string `json:"action"`          // on, off, stop, reset, cycle, or status: do nothing
-	Boot   string `json:"boot,omitempty"`  // network, disk, cd or default, for the next boot
-	ISO    string `json:"iso,omitempty"`   // URL of a medium that the machine sees as a CD
-	Eject  bool   `json:"eject,omitempty"` // take it out
+	Password string `json:"password,omitempty"` // of the BMC; the deployer keeps it
+	Action   string `json:"action"`             // on, off, stop, reset, cycle, or status: do nothing
+	Boot     string `json:"boot,omitempty"`     // network, disk, cd or default, for the next boot
+	ISO      string `json:"iso,omitempty"`      // URL of a medium that the machine sees as a CD
+	Eject    bool   `json:"eject,omitempty"`    // take it out
 }
 
 // PowerStatus is the action that only asks.

@@ -17,13 +17,14 @@ type Command struct {
 	Dir      string `help:"Directory with the operator's certificate." default:"${operator_dir}" placeholder:"DIR"`
 	Deployer string `help:"Deployer, host:port; default: the one that the directory names." placeholder:"ADDRESS"`
 
-	List      listCommand    `cmd:"" default:"withargs" help:"List the machines: state, speed, and why they wait."`
-	Watch     watchCommand   `cmd:"" help:"Follow the machines, with bars."`
-	Show      showCommand    `cmd:"" help:"Show a machine with its inventory, plan and history, as JSON."`
-	Approve   approveCommand `cmd:"" help:"Let a machine be installed, where rack.yaml says approve: manual, or try again."`
-	Reinstall againCommand   `cmd:"" help:"Install a machine again at its next boot from the network; what is on it is lost."`
-	Fabric    fabricCommand  `cmd:"" help:"Show what the last fabric check found, by switch port."`
-	Power     powerCommand   `cmd:"" help:"Switch a machine by its BMC: on, off, stop, reset, cycle, status."`
+	List      listCommand     `cmd:"" default:"withargs" help:"List the machines: state, speed, and why they wait."`
+	Watch     watchCommand    `cmd:"" help:"Follow the machines, with bars."`
+	Show      showCommand     `cmd:"" help:"Show a machine with its inventory, plan and history, as JSON."`
+	Approve   approveCommand  `cmd:"" help:"Let a machine be installed, where rack.yaml says approve: manual, or try again."`
+	Reinstall againCommand    `cmd:"" help:"Install a machine again at its next boot from the network; what is on it is lost."`
+	Fabric    fabricCommand   `cmd:"" help:"Show what the last fabric check found, by switch port."`
+	Password  passwordCommand `cmd:"" help:"Have the deployer keep the password of a machine's BMC, read from standard input."`
+	Power     powerCommand    `cmd:"" help:"Switch a machine by its BMC: on, off, stop, reset, cycle, status."`
 }
 
 type listCommand struct {
