@@ -88,11 +88,17 @@ func (c *client) power(ctx context.Context, machine, action string) error {
 
 // console opens a machine's serial line.
 func (c *client) console(ctx context.Context, machine string) (io.ReadWriteCloser, error) {
+	return c.line(ctx, machine, "console")
+}
+
+// line opens what a machine has that is no question and answer: its console
+// or its bmc.
+func (c *client) line(ctx context.Context, machine, what string) (io.ReadWriteCloser, error) {
 	conn, err := c.dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDown, err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://rack/machines/"+machine+"/console", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://rack/machines/"+machine+"/"+what, nil)
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -102,7 +108,7 @@ func (c *client) console(ctx context.Context, machine string) (io.ReadWriteClose
 		return nil, err
 	}
 	in := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(in, req) //nolint:bodyclose // of the answer that is wanted, the body is the console itself
+	resp, err := http.ReadResponse(in, req) //nolint:bodyclose // of the answer that is wanted, the body is the line itself
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -110,7 +116,7 @@ func (c *client) console(ctx context.Context, machine string) (io.ReadWriteClose
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		defer conn.Close()
 		text, err := io.ReadAll(resp.Body)
-		return nil, errors.Join(fmt.Errorf("console of %s: %s", machine, bytes.TrimSpace(text)), err)
+		return nil, errors.Join(fmt.Errorf("%s of %s: %s", what, machine, bytes.TrimSpace(text)), err)
 	}
 	return struct {
 		io.Reader

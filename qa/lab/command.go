@@ -27,6 +27,7 @@ type Command struct {
 	Fault     faultCommand     `cmd:"" help:"Make a port of the switch misbehave, or heal it."`
 	Capture   captureCommand   `cmd:"" help:"Capture what passes a port of the switch from now on."`
 	Supervise superviseCommand `cmd:"" hidden:""`
+	BMC       bmcCommand       `cmd:"" name:"bmc" hidden:""`
 }
 
 // A place is where a rack is kept.

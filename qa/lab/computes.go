@@ -27,25 +27,55 @@ func (r *rack) login(ctx context.Context) (trial.Login, error) {
 	}, nil
 }
 
-// bootComputes powers the computes on and waits until the cluster lists all
-// of them as ready.
-func (r *rack) bootComputes(ctx context.Context) error {
+// powerOn powers all machines but the controller on, when the deployer is
+// there.
+func (r *rack) powerOn(ctx context.Context) (trial.Login, error) {
 	login, err := r.login(ctx)
 	if err != nil {
-		return err
+		return login, err
 	}
 	if err := r.writeClouds(login); err != nil {
-		return err
+		return login, err
 	}
 	first := r.config.Machines[0].Name
 	if err := r.wait(ctx, waiting{what: "the deployer answers", machines: []string{first}, done: r.tryDeployer}); err != nil {
+		return login, err
+	}
+	for _, m := range r.config.Machines[1:] {
+		if err := r.switchOn(ctx, &m); err != nil {
+			return login, err
+		}
+	}
+	return login, nil
+}
+
+// switchOn powers a machine on: as its operator does, from afar, where it has
+// a BMC, else by its button.
+func (r *rack) switchOn(ctx context.Context, m *Machine) error {
+	if !r.config.BMC {
+		return r.client.power(ctx, m.Name, "on")
+	}
+	password, err := os.ReadFile(filepath.Join(r.dir, m.Name, bmcPassword))
+	if err != nil {
+		return err
+	}
+	s := shell{r.dir, r.config.SSH}
+	if _, err := s.tell(ctx, "cairn fleet password "+m.Name, string(password)); err != nil {
+		return err
+	}
+	_, err = s.run(ctx, "cairn fleet power on "+m.Name+" --boot network")
+	return err
+}
+
+// bootComputes powers the computes on and waits until the cluster lists all
+// of them as ready.
+func (r *rack) bootComputes(ctx context.Context) error {
+	login, err := r.powerOn(ctx)
+	if err != nil {
 		return err
 	}
 	var names []string
 	for _, m := range r.config.Machines[1:] {
-		if err := r.client.power(ctx, m.Name, "on"); err != nil {
-			return err
-		}
 		names = append(names, m.Name)
 	}
 	return r.wait(ctx, waiting{
@@ -155,10 +185,7 @@ func (r *rack) tryCloud(ctx context.Context, guest, wish string) error {
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, m := range r.config.Machines {
-		names = append(names, m.Name)
-	}
+	names := r.config.fit()
 	form, err := r.chooseForm(ctx, login, wish, names)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -21,6 +22,7 @@ const (
 	rackFile   = "rack.yaml"
 	keyFile    = "id_ed25519"
 	confFile   = "conf.iso"
+	sealedFile = "cairn.iso" // with rack.yaml in it
 	caFile     = "ca.crt"
 	cloudsFile = "clouds.yaml"
 	knownFile  = "known_hosts"
@@ -55,17 +57,68 @@ func ensureKey(dir string) (string, error) {
 }
 
 // makeConf makes the volume that tells an unattended installer what to do.
-func makeConf(ctx context.Context, dir, rackYAML string) (string, error) {
-	file := filepath.Join(dir, rackFile)
-	if err := os.WriteFile(file, []byte(rackYAML), 0o644); err != nil {
-		return "", err
-	}
+func makeConf(ctx context.Context, dir string) (string, error) {
 	image := filepath.Join(dir, confFile)
-	cmd := exec.CommandContext(ctx, "xorriso", "-as", "mkisofs", "-quiet", "-V", "CAIRN-CONF", "-J", "-R", "-o", image, "-graft-points", rackFile+"="+file)
+	cmd := exec.CommandContext(ctx, "xorriso", "-as", "mkisofs", "-quiet", "-V", "CAIRN-CONF", "-J", "-R", "-o", image,
+		"-graft-points", rackFile+"="+filepath.Join(dir, rackFile))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("xorriso: %w: %s", err, out)
 	}
 	return image, nil
+}
+
+// sealISO makes a copy of the ISO that has the rack.yaml of the rack in it, as
+// its users do.
+func sealISO(ctx context.Context, dir, iso string) (string, error) {
+	sealed := filepath.Join(dir, sealedFile)
+	if err := copyFile(sealed, iso); err != nil {
+		return "", fmt.Errorf("copy of the ISO: %w", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, self, "iso", "seal", sealed, filepath.Join(dir, rackFile)).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("cairn iso seal: %w: %s", err, out)
+	}
+	return sealed, nil
+}
+
+func copyFile(to, from string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	_, err = io.Copy(out, in)
+	return err
+}
+
+// fillDisks puts on the disks of machines what is on them before anything
+// else is.
+func fillDisks(ctx context.Context, dir string, machines []Machine) error {
+	for _, m := range machines {
+		for i, d := range m.Disks {
+			if d.Ext4 == "" {
+				continue
+			}
+			if err := os.MkdirAll(filepath.Join(dir, m.Name), 0o700); err != nil {
+				return err
+			}
+			file := filepath.Join(dir, m.Name, diskFile(i))
+			cmd := exec.CommandContext(ctx, "/sbin/mke2fs", "-q", "-t", "ext4", "-L", d.Ext4, file, fmt.Sprintf("%dG", d.GiB))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("disk %s of %s: mke2fs: %w: %s", m.serial(i), m.Name, err, out)
+			}
+		}
+	}
+	return nil
 }
 
 // freePort finds a TCP port of 127.0.0.1 that nobody uses, preferably the one

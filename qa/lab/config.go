@@ -8,11 +8,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/google/uuid"
 
-	"github.com/cairn-cloud/cairn/qa/lab/machine"
+	"github.com/cairn-cloud/cairn/qa/lab/shape"
 )
 
 // The networks of every rack.
@@ -32,39 +32,48 @@ var (
 // A Config is what a rack consists of. It is kept in its directory, so that
 // every command finds the same rack.
 type Config struct {
-	ISO      string    `json:"iso"`  // absolute
-	Conf     string    `json:"conf"` // the CAIRN-CONF volume, absolute
-	API      int       `json:"api"`  // port of 127.0.0.1 that leads to the API
-	SSH      int       `json:"ssh"`  // and to the controller's SSH
+	ISO      string    `json:"iso"`            // absolute
+	Conf     string    `json:"conf,omitempty"` // the CAIRN-CONF volume, absolute; empty: rack.yaml is sealed into the ISO
+	API      int       `json:"api"`            // port of 127.0.0.1 that leads to the API
+	SSH      int       `json:"ssh"`            // and to the controller's SSH
 	Machines []Machine `json:"machines"`
 	Capture  bool      `json:"capture,omitempty"` // on every port, from the start
 	Accel    Accel     `json:"accel"`
+	BMC      bool      `json:"bmc,omitempty"` // every machine has one
+	// Shaped means that no two machines need be alike: what becomes of each is
+	// looked at one by one.
+	Shaped bool `json:"shaped,omitempty"`
+	// Fields of rack.yaml that take the place of those of every rack.
+	Fields map[string]any `json:"fields,omitempty"`
 }
 
 // A Machine is one machine of a rack.
 type Machine struct {
-	Name      string           `json:"name"`
-	Firmware  machine.Firmware `json:"firmware"`
-	CPUs      int              `json:"cpus"`
-	MemoryMiB int              `json:"memory_mib"`
-	DiskGiB   int              `json:"disk_gib"`
-	Number    int              `json:"number"` // from 1; the controller is 1
+	shape.Machine
+	Number int `json:"number"` // from 1; the controller is 1
 }
 
 // controller tells whether the machine is installed from the ISO.
-func (m *Machine) controller() bool { return m.Name == controllerName }
+func (m *Machine) controller() bool { return m.Number == 1 }
 
-// NICs of a machine, in the order of their cards.
-const (
-	nicManagement = iota + 1
-	nicTenant
-	nicExternal
-)
-
-// mac is the address of a NIC, in the range that QEMU uses.
+// mac is the address of a NIC, counted from 0, in the range that QEMU uses.
 func (m *Machine) mac(nic int) string {
-	return fmt.Sprintf("52:54:00:ca:%02x:%02x", m.Number, nic)
+	return fmt.Sprintf("52:54:00:ca:%02x:%02x", m.Number, nic+1)
 }
+
+// fit are the machines that become nodes.
+func (c *Config) fit() []string {
+	var names []string
+	for _, m := range c.Machines {
+		if m.Refused == "" {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// macIn is the address of the first NIC in a network.
+func (m *Machine) macIn(n shape.Network) string { return m.mac(slices.Index(m.NICs, n)) }
 
 // uuid is the machine's SMBIOS id: always the same for the same name.
 func (m *Machine) uuid() string {
@@ -94,35 +103,4 @@ func loadConfig(dir string) (*Config, error) {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}
 	return &c, nil
-}
-
-// rackYAML is the rack file that the controller is installed with.
-func (c *Config) rackYAML(publicKey string) string {
-	first := c.Machines[0]
-	return fmt.Sprintf(`# The virtual rack.
-name: rack
-management:
-  network: %s
-  controller: %s
-  nic: %q
-tenant:
-  vlan_from: %d
-  vlan_to: %d
-external:
-  nic: %q
-  dhcp: true
-ssh_keys:
-  - %s
-api_names: ["127.0.0.1", localhost]
-approve: auto
-rules:
-  - name: controller
-    match: {local: true}
-    roles: [controller]
-    host: controller
-  - name: compute
-    match: {local: false}
-    roles: [compute]
-    host: compute%%d
-`, managementNetwork, controllerAddress, first.mac(nicManagement), tenantFrom, tenantTo, first.mac(nicExternal), strings.TrimSpace(publicKey))
 }

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -14,7 +15,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
+	"go.yaml.in/yaml/v4"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/cairn-cloud/cairn/qa/lab/machine"
+	"github.com/cairn-cloud/cairn/qa/lab/shape"
 )
 
 func TestRackYAML(t *testing.T) {
@@ -23,18 +28,75 @@ func TestRackYAML(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	alike := func(number int, name string, f machine.Firmware, memory int, nics ...shape.Network) Machine {
+		return Machine{shape.Machine{Name: name, Firmware: f, CPUs: 2, MemoryMiB: memory, Disks: []shape.Disk{{GiB: 16}}, NICs: nics}, number}
+	}
 	if d := cmp.Diff([]Machine{
-		{Name: "controller", Firmware: "bios", CPUs: 2, MemoryMiB: 3584, DiskGiB: 16, Number: 1},
-		{Name: "compute1", Firmware: "uefi", CPUs: 2, MemoryMiB: 2048, DiskGiB: 16, Number: 2},
-		{Name: "compute2", Firmware: "bios", CPUs: 2, MemoryMiB: 2048, DiskGiB: 16, Number: 3},
+		alike(1, "controller", "bios", 3584, shape.Management, shape.Tenant, shape.External),
+		alike(2, "compute1", "uefi", 2048, shape.Management, shape.Tenant),
+		alike(3, "compute2", "bios", 2048, shape.Management, shape.Tenant),
 	}, config.Machines); d != "" {
 		t.Error(d)
 	}
-	text := config.rackYAML("ssh-ed25519 AAAA rack\n")
+	text, err := config.rackYAML("ssh-ed25519 AAAA rack\n")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, want := range []string{"nic: \"52:54:00:ca:01:01\"", "nic: \"52:54:00:ca:01:03\"", "  - ssh-ed25519 AAAA rack\n", "host: compute%d\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("rack.yaml lacks %q:\n%s", want, text)
 		}
+	}
+}
+
+func TestOddRack(t *testing.T) {
+	c := upCommand{Rack: "odd"}
+	config, err := c.rack(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := config.rackYAML("ssh-ed25519 AAAA rack\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rack struct {
+		Name  string `yaml:"name"`
+		Rules []struct {
+			Name string         `yaml:"name"`
+			NICs map[string]any `yaml:"nics"`
+		} `yaml:"rules"`
+		External struct {
+			NIC string `yaml:"nic"`
+		} `yaml:"external"`
+	}
+	if err := yaml.Load([]byte(text), &rack); err != nil {
+		t.Fatal(err)
+	}
+	if rack.Name != "rack" || rack.External.NIC != "52:54:00:ca:01:02" || len(rack.Rules) != 4 || rack.Rules[2].NICs["bond"] != "active-backup" {
+		t.Errorf("%+v of\n%s", rack, text)
+	}
+	var ports []string
+	for i := range config.Machines {
+		m := &config.Machines[i]
+		for j, n := range m.NICs {
+			if n == shape.External {
+				continue
+			}
+			p := portConfig(m, j)
+			ports = append(ports, fmt.Sprintf("%s access %d native %d trunk %d", p.Name, p.Access, p.Native, len(p.Trunk)))
+		}
+	}
+	want := []string{
+		"controller/management access 10 native 0 trunk 0",
+		"narrow/trunk access 0 native 10 trunk 100",
+		"wide/trunk1 access 0 native 10 trunk 100",
+		"wide/trunk2 access 0 native 10 trunk 100",
+		"small/management access 10 native 0 trunk 0", "small/tenant access 0 native 0 trunk 100",
+		"used/management access 10 native 0 trunk 0", "used/tenant access 0 native 0 trunk 100",
+		"twins/management access 10 native 0 trunk 0", "twins/tenant access 0 native 0 trunk 100",
+	}
+	if d := cmp.Diff(want, ports); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -74,6 +74,7 @@ type story struct {
 	phases []Phase
 	tail   []string
 	failed bool
+	times  int // that it failed
 	panics int
 }
 
@@ -86,7 +87,7 @@ func (s *story) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.phases = []Phase{{Name: "power on", Began: s.now()}}
-	s.tail, s.failed, s.panics = nil, false, 0
+	s.tail, s.failed, s.times, s.panics = nil, false, 0, 0
 }
 
 // line takes the next line of the console.
@@ -98,7 +99,10 @@ func (s *story) line(text string) {
 		s.tail = append(s.tail[:0], s.tail[1:]...)
 	}
 	for _, f := range s.failures {
-		s.failed = s.failed || f.MatchString(text)
+		if f.MatchString(text) {
+			s.failed = true
+			s.times++
+		}
 	}
 	for _, m := range s.milestones {
 		if !m.text.MatchString(text) {
@@ -120,12 +124,13 @@ type Progress struct {
 	Phases []Phase  `json:"phases"`
 	Tail   []string `json:"tail"` // the last lines of its console
 	Failed bool     `json:"failed"`
+	Times  int      `json:"times,omitempty"` // that it failed since power-on
 }
 
 func (s *story) progress() Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Progress{Phases: append([]Phase(nil), s.phases...), Tail: append([]string(nil), s.tail...), Failed: s.failed}
+	return Progress{Phases: append([]Phase(nil), s.phases...), Tail: append([]string(nil), s.tail...), Failed: s.failed, Times: s.times}
 }
 
 // current is the name of the phase that the machine is in.

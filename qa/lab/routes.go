@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -47,6 +48,7 @@ func (s *supervisor) routes() http.Handler {
 	handle("PUT /capture", s.startCapture)
 	handle("POST /quit", func(*http.Request) (any, error) { s.quit(); return nil, nil })
 	mux.HandleFunc("GET /machines/{name}/console", s.console)
+	mux.HandleFunc("GET /machines/{name}/bmc", s.toBMC)
 	return mux
 }
 
@@ -96,19 +98,16 @@ func (s *supervisor) power(r *http.Request) (any, error) {
 	}
 	// The machine outlives the request.
 	ctx := context.WithoutCancel(r.Context())
+	b := board{m, s}
 	switch action := r.PathValue("action"); action {
 	case "on":
-		if !m.On() {
-			m.story.begin()
-		}
-		return nil, m.PowerOn(ctx)
+		return nil, b.PowerOn(ctx)
 	case "off":
-		return nil, m.PowerOff(ctx)
+		return nil, b.PowerOff(ctx)
 	case "press":
-		return nil, m.Press(ctx)
+		return nil, b.Press(ctx)
 	case "reset":
-		m.story.begin()
-		return nil, m.Reset(ctx)
+		return nil, b.Reset(ctx)
 	default:
 		return nil, fmt.Errorf("no action %q; there are on, off, press, reset", action)
 	}
@@ -175,23 +174,33 @@ func (s *supervisor) console(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, func(*http.Request) (any, error) { return nil, err })
 		return
 	}
-	hijacker, ok := w.(http.Hijacker)
-	if !ok {
-		answer(w, r, func(*http.Request) (any, error) { return nil, errors.New("this connection can't be a console") })
-		return
-	}
-	conn, _, err := hijacker.Hijack()
+	conn, err := upgrade(w, r)
 	if err != nil {
 		s.log.Error("console", "err", err)
 		return
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: console\r\nConnection: Upgrade\r\n\r\n"); err != nil {
-		return
-	}
 	if err := m.Attach(conn); err != nil {
 		s.log.Info("console", "machine", m.Name(), "err", err)
 	}
+}
+
+// upgrade takes the connection of a request over.
+func upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
+	hijacker, ok := w.(http.Hijacker)
+	if !ok {
+		err := errors.New("this connection can't be taken over")
+		answer(w, r, func(*http.Request) (any, error) { return nil, err })
+		return nil, err
+	}
+	conn, _, err := hijacker.Hijack() // nobody speaks before the answer
+	if err != nil {
+		return nil, err
+	}
+	if _, err := fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: line\r\nConnection: Upgrade\r\n\r\n"); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 // fileName makes a name of a port or machine fit for a file.

@@ -24,6 +24,8 @@ type Run struct {
 	Guests   string       `json:"guests,omitempty"` // what the servers are, and why
 	Steps    []Step       `json:"steps"`
 	Machines []MachineRun `json:"machines"`
+	// Outcomes are what became of the machines of a rack that are not alike.
+	Outcomes []Outcome `json:"outcomes,omitempty"`
 	// Resident is the memory of all machines, in MiB.
 	Resident int64 `json:"resident_mib"`
 }

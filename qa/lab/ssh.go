@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -26,6 +27,11 @@ type shell struct {
 // run runs a command and returns what it prints. Output that was there before
 // an error comes with it.
 func (s shell) run(ctx context.Context, command string) ([]byte, error) {
+	return s.tell(ctx, command, "")
+}
+
+// tell does so with something for the command to read.
+func (s shell) tell(ctx context.Context, command, input string) ([]byte, error) {
 	c, err := s.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -41,7 +47,7 @@ func (s shell) run(ctx context.Context, command string) ([]byte, error) {
 	}
 	defer func() { _ = session.Close() }() // says only that the other side was first
 	var out, messages bytes.Buffer
-	session.Stdout, session.Stderr = &out, &messages
+	session.Stdin, session.Stdout, session.Stderr = strings.NewReader(input), &out, &messages
 	if err := session.Run(command); err != nil {
 		return out.Bytes(), fmt.Errorf("ssh: %s: %w: %s", command, err, bytes.TrimSpace(messages.Bytes()))
 	}

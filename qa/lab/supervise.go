@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
+	"github.com/cairn-cloud/cairn/qa/lab/bmc"
 	"github.com/cairn-cloud/cairn/qa/lab/fabric"
 	"github.com/cairn-cloud/cairn/qa/lab/machine"
 )
@@ -34,6 +34,7 @@ type supervisor struct {
 	quit   context.CancelFunc
 
 	machines []*member
+	bmcs     []*bmc.BMC
 	gateway  *machine.Machine
 	captures []*os.File
 }
@@ -42,6 +43,8 @@ type supervisor struct {
 type member struct {
 	*machine.Machine
 	story *story
+	drive int   // the CD-ROM for virtual media
+	bmc   *door // to its BMC; nil: it has none
 }
 
 // supervise runs a rack until the context ends or somebody says so.
@@ -87,6 +90,9 @@ func (s *supervisor) end(server *http.Server) error {
 	for _, m := range s.machines {
 		errs = append(errs, m.PowerOff(ctx))
 	}
+	for _, b := range s.bmcs {
+		errs = append(errs, b.Close())
+	}
 	errs = append(errs, s.gateway.PowerOff(ctx), server.Shutdown(ctx))
 	for _, f := range s.captures {
 		errs = append(errs, f.Close())
@@ -109,7 +115,17 @@ func (s *supervisor) build() error {
 		if err != nil {
 			return err
 		}
-		s.machines = append(s.machines, &member{m, story})
+		own := &member{Machine: m, story: story, drive: len(spec.CDROMs) - 1}
+		s.machines = append(s.machines, own)
+		if s.config.BMC {
+			if err := s.attend(own, c); err != nil {
+				return err
+			}
+		}
+	}
+	services, err := s.services()
+	if err != nil {
+		return err
 	}
 	port, err := s.port(fabric.PortConfig{Name: gatewayName, Access: managementVLAN, NoDHCPServer: true})
 	if err != nil {
@@ -121,44 +137,10 @@ func (s *supervisor) build() error {
 		Gateway: &machine.User{
 			Network:  managementNetwork,
 			Forwards: []machine.Forward{{From: s.config.SSH, To: 22, Address: controllerAddress}},
+			Services: services,
 		},
 	}, machine.Needs{Launcher: launcher, Log: s.log})
 	return err
-}
-
-// spec says what a machine is made of and plugs its NICs into new ports.
-func (s *supervisor) spec(c *Machine) (machine.Spec, error) {
-	management, err := s.port(fabric.PortConfig{Name: c.Name + "/management", Access: managementVLAN})
-	if err != nil {
-		return machine.Spec{}, err
-	}
-	var vlans []int
-	for v := tenantFrom; v <= tenantTo; v++ {
-		vlans = append(vlans, v)
-	}
-	tenant, err := s.port(fabric.PortConfig{Name: c.Name + "/tenant", Trunk: vlans})
-	if err != nil {
-		return machine.Spec{}, err
-	}
-	spec := machine.Spec{
-		Name: c.Name, Dir: filepath.Join(s.dir, c.Name),
-		CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, Firmware: c.Firmware, Accel: s.config.Accel.Kind,
-		UUID: c.uuid(), Serial: "RACK-" + c.Name,
-		Disks: []machine.Disk{{File: "disk.img", SizeGiB: c.DiskGiB, Serial: c.Name, BootIndex: 2}},
-		NICs: []machine.NIC{
-			{MAC: c.mac(nicManagement), Port: management, BootIndex: 1},
-			{MAC: c.mac(nicTenant), Port: tenant},
-		},
-	}
-	if c.controller() {
-		spec.NICs[0].BootIndex = 0
-		spec.NICs = append(spec.NICs, machine.NIC{MAC: c.mac(nicExternal), User: &machine.User{
-			Network:  netip.MustParsePrefix("10.30.0.0/24"),
-			Forwards: []machine.Forward{{From: s.config.API, To: 443}},
-		}})
-		spec.CDROMs = []machine.CDROM{{File: s.config.ISO, BootIndex: 3}, {File: s.config.Conf}}
-	}
-	return spec, nil
 }
 
 // port adds a port to the switch, with a capture when the rack wants one.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cairn-cloud/cairn/qa/lab/fabric"
 	"github.com/cairn-cloud/cairn/qa/lab/machine"
+	"github.com/cairn-cloud/cairn/qa/lab/shape"
 )
 
 // A supervisor owns a real machine with nothing to boot from, in a directory
@@ -34,7 +35,8 @@ func TestSupervisor(t *testing.T) {
 		ports[i] = p
 	}
 	config := &Config{API: ports[0], SSH: ports[1], Machines: []Machine{
-		{Name: "compute1", Number: 2, Firmware: machine.BIOS, CPUs: 1, MemoryMiB: 128, DiskGiB: 1},
+		{shape.Machine{Name: "compute1", Firmware: machine.BIOS, CPUs: 1, MemoryMiB: 128, Disks: []shape.Disk{{GiB: 1}},
+			NICs: []shape.Network{shape.Management, shape.Tenant}}, 2},
 	}}
 	if err := config.save(dir); err != nil {
 		t.Fatal(err)

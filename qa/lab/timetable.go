@@ -30,6 +30,9 @@ func (r *Run) timetable() string {
 		fmt.Fprintf(&b, "  %-58s %9s\n", fmt.Sprintf("processor time, %d MiB resident", m.Resident), m.CPU)
 	}
 	fmt.Fprintf(&b, "\nmemory of all machines: %d MiB\n", r.Resident)
+	if len(r.Outcomes) > 0 {
+		b.WriteString(outcomes(r.Outcomes))
+	}
 	return b.String()
 }
 

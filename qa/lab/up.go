@@ -12,6 +12,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/cairn-cloud/cairn/qa/lab/machine"
+	"github.com/cairn-cloud/cairn/qa/lab/shape"
 )
 
 type upCommand struct {
@@ -19,6 +20,8 @@ type upCommand struct {
 	ISO      string        `help:"The ISO that the controller boots." default:"out/cairn.iso" type:"path"`
 	Guest    string        `help:"Directory of the guest images." default:"out/guest" type:"path"`
 	Computes int           `help:"How many compute nodes." default:"2"`
+	Rack     string        `help:"A rack of machines that are not alike, instead of computes: odd." placeholder:"NAME"`
+	Shapes   string        `help:"Such a rack from a file." type:"existingfile" placeholder:"FILE"`
 	Firmware []string      `help:"Firmware of the machines, controller first, repeated as needed: bios or uefi." default:"bios,bios,uefi"`
 	Memory   int           `help:"Memory of the controller, MiB." default:"3584"`
 	Compute  int           `help:"Memory of each compute node, MiB." default:"2048"`
@@ -30,6 +33,7 @@ type upCommand struct {
 	Accel    string        `help:"What runs the machines of a new rack: auto takes KVM where a kernel has been seen to run under it, else TCG." enum:"auto,kvm,tcg" default:"auto"`
 	Guests   string        `help:"What the servers are: auto makes all of them QEMU guests where the computes have KVM, else one." enum:"auto,qemu" default:"auto"`
 	Stall    time.Duration `help:"A machine that does nothing for so long is stuck." default:"10m"`
+	BMC      bool          `name:"bmc" help:"Give every machine a BMC, which the deployer switches it by."`
 	Capture  bool          `help:"Capture on every port from the start."`
 	Keep     bool          `help:"Leave the rack up when it fails or is interrupted."`
 }
@@ -120,7 +124,11 @@ func (c *upCommand) way(ctx context.Context, r *rack) (err error) {
 		return r.done(ctx)
 	}
 	if c.From != "servers" {
-		if err := r.step(ctx, stepComputes, func() error { return r.bootComputes(ctx) }); err != nil {
+		boot := r.bootComputes
+		if r.config.Shaped {
+			boot = r.bootShapes
+		}
+		if err := r.step(ctx, stepComputes, func() error { return boot(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -153,18 +161,43 @@ func (c *upCommand) prepare(ctx context.Context, r *rack) error {
 	}
 	r.run.Accel = config.Accel
 	r.view.say("%s", config.Accel)
-	key, err := ensureKey(c.Dir)
-	if err != nil {
-		return err
-	}
-	if config.Conf, err = makeConf(ctx, c.Dir, config.rackYAML(key)); err != nil {
-		return err
-	}
-	if err := config.save(c.Dir); err != nil {
+	if err := config.make(ctx, c.Dir); err != nil {
 		return err
 	}
 	r.config = config
 	return r.startSupervisor(ctx)
+}
+
+// make makes what the machines of a rack need to start.
+func (c *Config) make(ctx context.Context, dir string) error {
+	key, err := ensureKey(dir)
+	if err != nil {
+		return err
+	}
+	if c.BMC {
+		if err := c.makeBMCs(dir); err != nil {
+			return err
+		}
+	}
+	text, err := c.rackYAML(key)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, rackFile), []byte(text), 0o644); err != nil {
+		return err
+	}
+	if c.Shaped {
+		c.ISO, err = sealISO(ctx, dir, c.ISO)
+	} else {
+		c.Conf, err = makeConf(ctx, dir)
+	}
+	if err != nil {
+		return err
+	}
+	if err := fillDisks(ctx, dir, c.Machines); err != nil {
+		return err
+	}
+	return c.save(dir)
 }
 
 // rack is the configuration that the flags ask for.
@@ -177,16 +210,46 @@ func (c *upCommand) rack(ctx context.Context) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := &Config{ISO: c.ISO, API: api, SSH: ssh, Capture: c.Capture}
-	for i := range 1 + c.Computes {
-		m := Machine{Name: controllerName, Number: i + 1, CPUs: 2, MemoryMiB: c.Memory, DiskGiB: c.Disk}
-		if i > 0 {
-			m.Name, m.MemoryMiB = fmt.Sprintf("compute%d", i), c.Compute
+	config := &Config{ISO: c.ISO, API: api, SSH: ssh, Capture: c.Capture, BMC: c.BMC}
+	var machines []shape.Machine
+	if c.Rack == "" && c.Shapes == "" {
+		machines = c.alike()
+	} else {
+		odd, err := c.shapes()
+		if err != nil {
+			return nil, err
 		}
-		m.Firmware = machine.Firmware(c.Firmware[i%len(c.Firmware)])
-		config.Machines = append(config.Machines, m)
+		machines, config.Fields, config.Shaped = odd.Machines, odd.Fields, true
+	}
+	for i, m := range machines {
+		config.Machines = append(config.Machines, Machine{m, i + 1})
 	}
 	return config, nil
+}
+
+// shapes is the rack of machines that are not alike.
+func (c *upCommand) shapes() (*shape.Rack, error) {
+	switch {
+	case c.Rack != "" && c.Shapes != "":
+		return nil, errors.New("--rack together with --shapes; allowed: one of them")
+	case c.Rack != "":
+		return shape.Built(c.Rack)
+	}
+	return shape.Load(c.Shapes)
+}
+
+// alike are a controller and computes.
+func (c *upCommand) alike() []shape.Machine {
+	var list []shape.Machine
+	for i := range 1 + c.Computes {
+		m := shape.Machine{Name: controllerName, CPUs: 2, MemoryMiB: c.Memory, NICs: []shape.Network{shape.Management, shape.Tenant, shape.External}}
+		if i > 0 {
+			m.Name, m.MemoryMiB, m.NICs = fmt.Sprintf("compute%d", i), c.Compute, m.NICs[:2]
+		}
+		m.Firmware, m.Disks = machine.Firmware(c.Firmware[i%len(c.Firmware)]), []shape.Disk{{GiB: c.Disk}}
+		list = append(list, m)
+	}
+	return list
 }
 
 // clean removes what an earlier rack left, except its support bundles.

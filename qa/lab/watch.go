@@ -51,7 +51,13 @@ type waiting struct {
 	what     string   // "the controller answers"
 	machines []string // that work on it
 	done     func(context.Context) (detail string, ok bool, err error)
+	// mayFail leaves it to done what a console's failure means, unless it comes
+	// again and again.
+	mayFail bool
 }
+
+// maxFailures is how often a machine may fail that may.
+const maxFailures = 3
 
 // poll is how often a waiting looks.
 const poll = 2 * time.Second
@@ -68,7 +74,7 @@ func (r *rack) wait(ctx context.Context, w waiting) error {
 	for {
 		status, err := r.client.status(ctx)
 		if err == nil {
-			err = judge(status, w.machines, watch, time.Now())
+			err = judge(status, w, watch, time.Now())
 		}
 		if err != nil {
 			return fmt.Errorf("wait until %s: %w", w.what, err)
@@ -117,13 +123,13 @@ func (r *rack) try(ctx context.Context, w waiting) <-chan outcome {
 }
 
 // judge returns why the machines will not get any further, if so.
-func judge(s *Status, names []string, w *watch, now time.Time) error {
-	stuck := make([]string, 0, len(names))
+func judge(s *Status, wait waiting, w *watch, now time.Time) error {
+	stuck := make([]string, 0, len(wait.machines))
 	for _, m := range s.Machines {
-		if !slices.Contains(names, m.Name) {
+		if !slices.Contains(wait.machines, m.Name) {
 			continue
 		}
-		if m.Failed {
+		if m.Failed && !wait.mayFail || m.Times >= maxFailures {
 			return fmt.Errorf("%s says: %s", m.Name, reason(m.Tail))
 		}
 		if !m.On {
@@ -134,7 +140,7 @@ func judge(s *Status, names []string, w *watch, now time.Time) error {
 				m.Name, idle.Round(time.Second), m.current(), m.last()))
 		}
 	}
-	if len(stuck) == len(names) && len(names) > 0 {
+	if len(stuck) == len(wait.machines) && len(stuck) > 0 {
 		return fmt.Errorf("stuck: %s", strings.Join(stuck, "; "))
 	}
 	return nil

@@ -36,28 +36,35 @@ func TestOnlyAMachineThatDoesNothingIsStuck(t *testing.T) {
 func TestJudge(t *testing.T) {
 	start := time.Unix(0, 0)
 	a, b := working("a", 0, 0, 0), working("b", 0, 0, 0)
-	names := []string{"a", "b"}
+	both := waiting{machines: []string{"a", "b"}}
 	w := newWatch(time.Minute)
-	if err := judge(&Status{Machines: []MachineStatus{a, b}}, names, w, start); err != nil {
+	if err := judge(&Status{Machines: []MachineStatus{a, b}}, both, w, start); err != nil {
 		t.Error(err)
 	}
 	// One that works gives hope for both.
 	b.Serial = 10
-	if err := judge(&Status{Machines: []MachineStatus{a, b}}, names, w, start.Add(time.Hour)); err != nil {
+	if err := judge(&Status{Machines: []MachineStatus{a, b}}, both, w, start.Add(time.Hour)); err != nil {
 		t.Error(err)
 	}
-	err := judge(&Status{Machines: []MachineStatus{a, b}}, names, w, start.Add(2*time.Hour))
+	err := judge(&Status{Machines: []MachineStatus{a, b}}, both, w, start.Add(2*time.Hour))
 	if err == nil || !strings.HasPrefix(err.Error(), "stuck: a has done nothing for 2h0m0s in phase") {
 		t.Errorf("both are stuck, and the verdict is %v", err)
 	}
 	b.On = false
-	err = judge(&Status{Machines: []MachineStatus{a, b}}, names, w, start)
+	err = judge(&Status{Machines: []MachineStatus{a, b}}, both, w, start)
 	if err == nil || !strings.HasPrefix(err.Error(), "b is off") {
 		t.Errorf("b is off, and the verdict is %v", err)
 	}
 	a.Failed, a.Tail = true, []string{"before", "  CAIRN CANNOT GO ON", "  reason  no disk"}
-	err = judge(&Status{Machines: []MachineStatus{a, b}}, names, w, start)
+	err = judge(&Status{Machines: []MachineStatus{a, b}}, both, w, start)
 	if err == nil || err.Error() != "a says:   CAIRN CANNOT GO ON\n      reason  no disk" {
 		t.Errorf("a has failed, and the verdict is %v", err)
+	}
+	both.mayFail, b.On = true, true
+	if err := judge(&Status{Machines: []MachineStatus{a, b}}, both, w, start); err != nil {
+		t.Errorf("failures are looked at elsewhere, and the verdict is %v", err)
+	}
+	if a.Times = maxFailures; judge(&Status{Machines: []MachineStatus{a, b}}, both, w, start) == nil {
+		t.Error("a fails again and again, and there is hope")
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -55,6 +56,7 @@ type Config struct {
 	UEFI     bool
 	User     string
 	Password string
+	Cert     tls.Certificate // that it shows; see NewCertificate
 	Machine  Machine
 	Log      *slog.Logger
 }
@@ -64,25 +66,20 @@ type BMC struct {
 	conf   Config
 	state  state
 	server *http.Server
-	cert   tls.Certificate
 }
 
-// New makes a BMC with a new certificate.
-func New(conf Config) (*BMC, error) {
-	cert, err := selfSigned(conf.Name)
-	if err != nil {
-		return nil, fmt.Errorf("BMC of %s: %w", conf.Name, err)
-	}
-	b := &BMC{conf: conf, cert: cert, state: state{sessions: map[string]bool{}, next: BootNone}}
+// New makes a BMC.
+func New(conf Config) *BMC {
+	b := &BMC{conf: conf, state: state{sessions: map[string]bool{}, next: BootNone}}
 	b.server = &http.Server{Handler: b.handler(), ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:  slog.NewLogLogger(conf.Log.Handler(), slog.LevelDebug),
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}}
-	return b, nil
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{conf.Cert}}}
+	return b
 }
 
-// Fingerprint is that of its certificate: sha256:<hex>.
-func (b *BMC) Fingerprint() string {
-	sum := sha256.Sum256(b.cert.Certificate[0])
+// Fingerprint is that of a certificate: sha256:<hex>.
+func Fingerprint(c tls.Certificate) string {
+	sum := sha256.Sum256(c.Certificate[0])
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
@@ -97,20 +94,32 @@ func (b *BMC) Serve(l net.Listener) error {
 // Close ends it.
 func (b *BMC) Close() error { return b.server.Close() }
 
-func selfSigned(name string) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// NewCertificate makes the certificate of a machine's BMC, signed by itself as
+// those of real ones, as PEM for [tls.X509KeyPair].
+func NewCertificate(machine string) (cert, key []byte, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("certificate of the BMC of %s: %w", machine, err)
+		}
+	}()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return tls.Certificate{}, err
+		return nil, nil, err
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 64))
 	if err != nil {
-		return tls.Certificate{}, err
+		return nil, nil, err
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "BMC of " + name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0), DNSNames: []string{name + "-bmc"},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "BMC of " + name}}, &key.PublicKey, key)
+	c := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "BMC of " + machine},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0), DNSNames: []string{machine + "-bmc"},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &private.PublicKey, private)
 	if err != nil {
-		return tls.Certificate{}, err
+		return nil, nil, err
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+	raw, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}), nil
 }

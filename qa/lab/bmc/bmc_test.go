@@ -42,10 +42,15 @@ func (s *switchable) Insert(_ context.Context, url string) error {
 
 func start(t *testing.T, m Machine) (*BMC, string) {
 	t.Helper()
-	b, err := New(Config{Name: "compute1", UUID: "5ca1e000-0000-4000-8000-000000000001", User: "op", Password: "secret", Machine: m, Log: slog.New(slog.DiscardHandler)})
+	chain, key, err := NewCertificate("compute1")
 	if err != nil {
 		t.Fatal(err)
 	}
+	cert, err := tls.X509KeyPair(chain, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := New(Config{Name: "compute1", UUID: "5ca1e000-0000-4000-8000-000000000001", User: "op", Password: "secret", Cert: cert, Machine: m, Log: slog.New(slog.DiscardHandler)})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,8 @@ type Port struct {
 	counters Counters
 	capture  *capture
 	rom      plainROM
-	out      *queue // nil while nothing is plugged in
+	out      *queue        // nil while nothing is plugged in
+	link     func(up bool) // tells what is plugged in; may be nil
 }
 
 // Name is the port's name.
@@ -90,14 +91,33 @@ func (p *Port) apply() {
 	}
 }
 
-// SetFault makes the port misbehave, or with the zero Fault heals it.
+// SetFault makes the port misbehave, or with the zero Fault heals it. What is
+// plugged in sees its link go, where it can ([Port.OnLink]).
 func (p *Port) SetFault(f Fault) {
 	p.sw.mu.Lock()
-	defer p.sw.mu.Unlock()
+	changed := f.Down != p.fault.Down
 	p.fault = f
 	p.apply()
 	if f.Down {
 		p.sw.forget(p)
+	}
+	link := p.link
+	p.sw.mu.Unlock()
+	if changed && link != nil {
+		link(!f.Down)
+	}
+}
+
+// OnLink has somebody told whenever the port's link goes or comes back, and at
+// once where it is gone. The one who was told before is no longer. A frame that is lost looks the same to
+// a switch and to its neighbour, a cable without a signal does not.
+func (p *Port) OnLink(link func(up bool)) {
+	p.sw.mu.Lock()
+	p.link = link
+	down := p.fault.Down
+	p.sw.mu.Unlock()
+	if down {
+		link(false)
 	}
 }
 

@@ -63,9 +63,13 @@ func (s *Spec) drives() []string {
 		args = append(args, d.device(i)...)
 	}
 	for i, c := range s.CDROMs {
+		disc := ""
+		if c.File != "" {
+			disc = ",format=raw,file=" + comma(c.File)
+		}
 		args = append(args,
-			"-drive", fmt.Sprintf("if=none,id=cd%d,format=raw,media=cdrom,readonly=on,file=%s", i, comma(c.File)),
-			"-device", fmt.Sprintf("ide-cd,drive=cd%d,bus=ide.%d%s", i, i, bootIndex(c.BootIndex)))
+			"-drive", fmt.Sprintf("if=none,id=cd%d,media=cdrom,readonly=on%s", i, disc),
+			"-device", fmt.Sprintf("ide-cd,id=%s,drive=cd%d,bus=ide.%d%s", cdID(i), i, i, bootIndex(c.BootIndex)))
 	}
 	return args
 }
@@ -102,7 +106,7 @@ func (s *Spec) cards() []string {
 		if n.BootIndex == 0 {
 			rom = ",romfile="
 		}
-		args = append(args, "-device", fmt.Sprintf("%s,netdev=net%d,mac=%s%s%s", orDefault(n.Model, "virtio-net-pci"), i, n.MAC, rom, bootIndex(n.BootIndex)))
+		args = append(args, "-device", fmt.Sprintf("%s,id=%s,netdev=net%d,mac=%s%s%s", orDefault(n.Model, "virtio-net-pci"), nicID(i), i, n.MAC, rom, bootIndex(n.BootIndex)))
 	}
 	return args
 }
@@ -116,6 +120,9 @@ func (u *User) netdev(id string) string {
 	}
 	for _, f := range u.Forwards {
 		fmt.Fprintf(&b, ",hostfwd=%s", f)
+	}
+	for _, f := range u.Services {
+		fmt.Fprintf(&b, ",guestfwd=%s", comma(f.String()))
 	}
 	return b.String()
 }

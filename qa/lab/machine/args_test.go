@@ -22,17 +22,17 @@ func TestDrivesAndCards(t *testing.T) {
 	want := []string{
 		"-drive", "if=none,id=disk0,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap,file=disk0.img",
 		"-object", "iothread,id=io0",
-		"-device", "virtio-blk-pci,drive=disk0,iothread=io0,serial=d0,bootindex=2",
-		"-drive", "if=none,id=cd0,format=raw,media=cdrom,readonly=on,file=/a,,b.iso",
-		"-device", "ide-cd,drive=cd0,bus=ide.0,bootindex=3",
-		"-drive", "if=none,id=cd1,format=raw,media=cdrom,readonly=on,file=conf.iso",
-		"-device", "ide-cd,drive=cd1,bus=ide.1",
+		"-device", "virtio-blk-pci,iothread=io0,id=hd0,drive=disk0,serial=d0,bootindex=2",
+		"-drive", "if=none,id=cd0,media=cdrom,readonly=on,format=raw,file=/a,,b.iso",
+		"-device", "ide-cd,id=cdrom0,drive=cd0,bus=ide.0,bootindex=3",
+		"-drive", "if=none,id=cd1,media=cdrom,readonly=on,format=raw,file=conf.iso",
+		"-device", "ide-cd,id=cdrom1,drive=cd1,bus=ide.1",
 		"-netdev", "stream,id=net0,server=off,addr.type=fd,addr.str=5",
-		"-device", "virtio-net-pci,netdev=net0,mac=52:54:00:00:00:01,bootindex=1",
+		"-device", "virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:00:00:01,bootindex=1",
 		"-netdev", "user,id=net1,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:8443-:443",
-		"-device", "virtio-net-pci,netdev=net1,mac=52:54:00:00:00:02,romfile=",
+		"-device", "virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:00:00:02,romfile=",
 		"-netdev", "stream,id=net2,server=off,addr.type=fd,addr.str=6",
-		"-device", "virtio-net-pci,netdev=net2,mac=52:54:00:00:00:03,romfile=",
+		"-device", "virtio-net-pci,id=nic2,netdev=net2,mac=52:54:00:00:00:03,romfile=",
 	}
 	if d := cmp.Diff(want, append(s.drives(), s.cards()...)); d != "" {
 		t.Error(d)
@@ -46,7 +46,7 @@ func TestADiskIsRecorded(t *testing.T) {
 			"file.driver=file,file.discard=unmap,file.cache.no-flush=on,file.filename=disk0.img," +
 			"log.driver=file,log.cache.no-flush=on,log.filename=/tmp/a,,b",
 		"-object", "iothread,id=io0",
-		"-device", "virtio-blk-pci,drive=disk0,iothread=io0,serial=d0",
+		"-device", "virtio-blk-pci,iothread=io0,id=hd0,drive=disk0,serial=d0",
 	}
 	if d := cmp.Diff(want, s.drives()); d != "" {
 		t.Error(d)

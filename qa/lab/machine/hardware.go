@@ -98,7 +98,7 @@ func (s *Spec) far() []string {
 
 // properties are those that all disks have.
 func (d *Disk) properties(i int) string {
-	return fmt.Sprintf("drive=disk%d,serial=%s%s", i, d.Serial, bootIndex(d.BootIndex))
+	return fmt.Sprintf("id=%s,drive=disk%d,serial=%s%s", diskID(i), i, d.Serial, bootIndex(d.BootIndex))
 }
 
 // device is the disk itself, number i of the machine's, unless it is far.
@@ -114,5 +114,5 @@ func (d *Disk) device(i int) []string {
 		return []string{"-device", fmt.Sprintf("scsi-hd,bus=scsi.0,lun=%d,wwn=%#x,%s", i, 0x5000c50000000000+i, d.properties(i))}
 	}
 	return []string{"-object", fmt.Sprintf("iothread,id=io%d", i),
-		"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,iothread=io%d,serial=%s%s", i, i, d.Serial, bootIndex(d.BootIndex))}
+		"-device", fmt.Sprintf("virtio-blk-pci,iothread=io%d,%s", i, d.properties(i))}
 }

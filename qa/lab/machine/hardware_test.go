@@ -23,11 +23,11 @@ func TestHardware(t *testing.T) {
 		"-device virtio-scsi-pci,id=scsi",
 		"-chardev socket,id=tpm,fd=6 -tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0",
 		"-chardev socket,id=bmc,server=on,wait=off,path=bmc.sock -device ipmi-bmc-extern,id=bmc0,chardev=bmc -device isa-ipmi-kcs,bmc=bmc0",
-		"-device nvme,drive=disk0,serial=n0",
-		"-device ide-hd,bus=ide.3,drive=disk2,serial=a0",
-		"-device scsi-hd,bus=scsi.0,lun=3,wwn=0x5000c50000000003,drive=disk3,serial=s0",
+		"-device nvme,id=hd0,drive=disk0,serial=n0",
+		"-device ide-hd,bus=ide.3,id=hd2,drive=disk2,serial=a0",
+		"-device scsi-hd,bus=scsi.0,lun=3,wwn=0x5000c50000000003,id=hd3,drive=disk3,serial=s0",
 		"-device pxb-pcie,id=far1,bus=pcie.0,bus_nr=32,numa_node=1",
-		"-device pcie-root-port,id=slot1,bus=far1,chassis=11 -device nvme,bus=slot1,drive=disk1,serial=n1,bootindex=1",
+		"-device pcie-root-port,id=slot1,bus=far1,chassis=11 -device nvme,bus=slot1,id=hd1,drive=disk1,serial=n1,bootindex=1",
 	}
 	got := s.hardware()
 	for i := range s.Disks {
@@ -37,7 +37,7 @@ func TestHardware(t *testing.T) {
 	if d := cmp.Diff(strings.Join(want, " "), strings.Join(got, " ")); d != "" {
 		t.Error(d)
 	}
-	if !slices.Contains(s.cards(), "e1000e,netdev=net0,mac=52:54:00:00:00:01,romfile=") {
+	if !slices.Contains(s.cards(), "e1000e,id=nic0,netdev=net0,mac=52:54:00:00:00:01,romfile=") {
 		t.Errorf("no e1000e: %q", s.cards())
 	}
 }

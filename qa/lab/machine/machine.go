@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +26,9 @@ type Machine struct {
 	log      *slog.Logger
 	console  *console
 
-	mu  sync.Mutex
-	run *run // guarded by mu; nil while off
+	mu   sync.Mutex // guards what follows, and the discs in spec
+	run  *run       // nil while off
+	next Boot       // what is tried first at the next power-on
 }
 
 // A run is one life of a machine, from power-on to power-off.
@@ -50,6 +52,7 @@ func New(spec Spec, n Needs) (*Machine, error) {
 	if err := spec.check(); err != nil {
 		return nil, err
 	}
+	spec.CDROMs = slices.Clone(spec.CDROMs)
 	if err := os.MkdirAll(spec.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("machine %s: %w", spec.Name, err)
 	}
@@ -74,7 +77,7 @@ func (m *Machine) PowerOn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("machine %s: power on: %w", m.spec.Name, err)
 	}
-	m.run = r
+	m.run, m.next = r, BootSetup
 	m.log.Info("powered on", "pid", r.cmd.Process.Pid)
 	go func() { // ends with the machine
 		<-r.ended
@@ -106,8 +109,9 @@ func (m *Machine) start(ctx context.Context) (*run, error) {
 		return nil, err
 	}
 	defer messages.Close()
+	spec := m.spec.first(m.next)
 	// Not CommandContext: the machine outlives the request that started it.
-	cmd := exec.Command("qemu-system-x86_64", m.spec.arguments(code)...) //nolint:noctx // see above
+	cmd := exec.Command("qemu-system-x86_64", spec.arguments(code)...) //nolint:noctx // see above
 	cmd.Dir, cmd.Stdout, cmd.Stderr = m.spec.Dir, messages, messages
 	cmd.ExtraFiles = lines.theirs
 	tpm, err := m.startTPM(lines, messages)
@@ -129,6 +133,12 @@ func (m *Machine) start(ctx context.Context) (*run, error) {
 	if err := m.attachBMC(ctx); err != nil {
 		return nil, errors.Join(err, cmd.Process.Kill())
 	}
+	if m.next != BootSetup {
+		if err := r.restore(ctx, &m.spec); err != nil {
+			return nil, errors.Join(err, cmd.Process.Kill())
+		}
+	}
+	m.followLinks(ctx, r)
 	return r, nil
 }
 
@@ -240,8 +250,18 @@ func (m *Machine) Press(ctx context.Context) error {
 	return m.do(ctx, "system_powerdown", nil)
 }
 
-// Reset presses the reset button.
+// Reset presses the reset button. Where something else than usual is to boot
+// next, the machine is switched off and on.
 func (m *Machine) Reset(ctx context.Context) error {
+	m.mu.Lock()
+	once := m.next != BootSetup && m.run != nil
+	m.mu.Unlock()
+	if once {
+		if err := m.PowerOff(ctx); err != nil {
+			return err
+		}
+		return m.PowerOn(ctx)
+	}
 	return m.do(ctx, "system_reset", nil)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/cairn-cloud/cairn/qa/lab/fabric"
 )
@@ -64,9 +65,9 @@ type Disk struct {
 	Record string
 }
 
-// A CDROM is an optical drive with a disc in it.
+// A CDROM is an optical drive.
 type CDROM struct {
-	File      string
+	File      string // of the disc in it; empty: none
 	BootIndex int
 }
 
@@ -85,6 +86,23 @@ type NIC struct {
 type User struct {
 	Network  netip.Prefix // of the network; default 10.0.2.0/24
 	Forwards []Forward
+	Services []Service
+}
+
+// A Service answers TCP connections to an address of the network that nobody
+// has: the command is started for each of them, which is its input and output.
+type Service struct {
+	Address netip.AddrPort
+	Command []string
+}
+
+// String is what QEMU calls it, with the command as a shell would quote it.
+func (s Service) String() string {
+	var words []string
+	for _, w := range s.Command {
+		words = append(words, "'"+strings.ReplaceAll(w, "'", `'\''`)+"'")
+	}
+	return fmt.Sprintf("tcp:%s:%d-cmd:%s", s.Address.Addr(), s.Address.Port(), strings.Join(words, " "))
 }
 
 // A Forward leads from a TCP port of this host's 127.0.0.1 to one of the
