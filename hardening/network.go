@@ -32,7 +32,7 @@ func networkFiles(t *Target) []File {
 		File{Path: "/etc/systemd/networkd.conf.d/cairn.conf", Text: "[Network]\n" +
 			"# Routes and rules of others, the node agent's among them, stay.\n" +
 			"ManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\nManageForeignNextHops=no\n"},
-		File{Path: networkDir + "50-guests.network", Text: "[Match]\nName=br-* tap* vnet* veth* lxc*\n\n" +
+		File{Path: networkDir + "50-guests.network", Text: "[Match]\nName=br-* tap* vnet* veth* lxc* svc* trunk*\n\n" +
 			"[Link]\nUnmanaged=yes\n"},
 		File{Path: "/etc/systemd/resolved.conf.d/cairn.conf", Text: "[Resolve]\nLLMNR=no\nMulticastDNS=no\n"},
 	)

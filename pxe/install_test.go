@@ -66,3 +66,41 @@ func TestReleaseBootsOnUEFI(t *testing.T) {
 	book.wait(t, quiet, "machine boots", machineID, "firmware=uefi", "told=install")
 	book.wait(t, quiet, "machine may be installed", machineID)
 }
+
+// TestReleaseBesideAnotherServer has the installer get its address from a DHCP
+// server that is not ours, and install.
+func TestReleaseBesideAnotherServer(t *testing.T) {
+	release := realRelease(t)
+	if !inNamespace(t) {
+		return
+	}
+	br := wire(t)
+	newStation(t, br, 2).serveAddresses(t)
+	book, state := startDeployer(t, nil, func(c *Command) {
+		c.Release, c.KernelArg = release, []string{"console=ttyS0,115200", "mitigations=off"}
+		c.Rack = rackFile(t, "management: {dhcp: proxy}\n")
+	})
+	power(t, br, append(blank(t), "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01")...)
+	for _, step := range []string{"machine boots", "machine matched", "machine may be installed", "machine enrolled"} {
+		book.wait(t, quiet, step, machineID)
+	}
+	m := operatorList(t, newStation(t, br, 9), state)[0]
+	if a := m.Node.Management.Address.String(); a != "10.20.0.100/24" {
+		t.Errorf("the node has %s for good, want 10.20.0.100/24", a)
+	}
+}
+
+// TestReleaseInAVLAN has the installer go on in the VLAN that iPXE went on in.
+func TestReleaseInAVLAN(t *testing.T) {
+	release := realRelease(t)
+	if !inNamespace(t) {
+		return
+	}
+	book, port := taggedRack(t, nil, func(c *Command) {
+		c.Release, c.KernelArg = release, []string{"console=ttyS0,115200", "mitigations=off"}
+	})
+	powerAt(t, port, append(blank(t), "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01")...)
+	book.wait(t, quiet, "machine boots", machineID, "told=install")
+	book.wait(t, quiet, "DHCP address given", "address=10.20.0.100", "client=installer")
+	book.wait(t, quiet, "machine may be installed", machineID)
+}

@@ -89,7 +89,7 @@ func fromSwitch(from io.Reader, tap io.Writer) {
 
 // taggedRack is a switch whose ports have the management network as VLAN 20
 // and firmware's network untagged, the deployer on it, and a machine's port.
-func taggedRack(t *testing.T, kernel []byte) (*logbook, *fabric.Port) {
+func taggedRack(t *testing.T, kernel []byte, change func(*Command)) (*logbook, *fabric.Port) {
 	t.Helper()
 	dir := loadersWithVLANs(t)
 	up(t, "lo")
@@ -108,6 +108,9 @@ func taggedRack(t *testing.T, kernel []byte) (*logbook, *fabric.Port) {
 	}
 	book, _ := startDeployer(t, kernel, func(c *Command) {
 		c.Rack, c.Interface, c.Loaders = rackFile(t, "management: {vlan: 20}\n"), "mgmt0", dir
+		if change != nil {
+			change(c)
+		}
 	})
 	book.wait(t, quiet, "firmware without tags boots here", "interface=port0", "goes_on_in_vlan=20")
 	return book, port(fabric.PortConfig{Name: "machine", Native: 1, Trunk: []int{20}})
@@ -152,7 +155,7 @@ func TestSeaBIOSGoesOnInAVLAN(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	book, port := taggedRack(t, nil)
+	book, port := taggedRack(t, nil, nil)
 	powerAt(t, port, "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01")
 	book.wait(t, quiet, "machine seen", "address=169.254.67.10")
 	book.wait(t, quiet, "TFTP file sent", "file=undionly.kpxe", "client=169.254.67.10")
@@ -170,7 +173,7 @@ func TestOVMFGoesOnInAVLAN(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	book, port := taggedRack(t, nil)
+	book, port := taggedRack(t, nil, nil)
 	powerAt(t, port, firmware(t)...)
 	book.wait(t, quiet, "TFTP file sent", "file=ipxe.efi", "client=169.254.67.10")
 	book.wait(t, quiet, "machine boots", machineID, "firmware=uefi", "told=install")

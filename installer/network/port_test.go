@@ -15,6 +15,8 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4/server4"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+
+	"github.com/cairn-cloud/cairn/qa/inside"
 )
 
 func TestPortsThatCannotBe(t *testing.T) {
@@ -84,7 +86,7 @@ func newFar(t *testing.T, p Port) *far {
 		t.Fatal(err)
 	}
 	for _, n := range []int{2, 3} {
-		l, err := card(insideMAC(n))
+		l, err := card(inside.MAC(n))
 		if err == nil {
 			err = netlink.LinkSetNsFd(l, int(f.ns))
 		}
@@ -156,7 +158,7 @@ func (f *far) home(t *testing.T, made ...string) {
 	defer root.Close()
 	f.do(t, func() error {
 		for _, n := range []int{2, 3} {
-			l, err := card(insideMAC(n))
+			l, err := card(inside.MAC(n))
 			if err != nil {
 				return err
 			}
@@ -192,9 +194,9 @@ func lease(t *testing.T, name string) Lease {
 }
 
 func TestInsideVLAN(t *testing.T) {
-	insideOnly(t)
-	f := newFar(t, Port{MAC: insideMAC(2), VLAN: 20})
-	p := Port{MAC: insideMAC(0), VLAN: 20, MTU: 1400}
+	inside.Only(t)
+	f := newFar(t, Port{MAC: inside.MAC(2), VLAN: 20})
+	p := Port{MAC: inside.MAC(0), VLAN: 20, MTU: 1400}
 	for range 2 { // the second time everything is there
 		name, err := Make(t.Context(), p)
 		if err != nil {
@@ -210,7 +212,7 @@ func TestInsideVLAN(t *testing.T) {
 		lease(t, name)
 	}
 	// The card alone is on another network.
-	link, err := card(insideMAC(0))
+	link, err := card(inside.MAC(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,10 +225,10 @@ func TestInsideVLAN(t *testing.T) {
 }
 
 func TestInsideActiveBackup(t *testing.T) {
-	insideOnly(t)
+	inside.Only(t)
 	// The far end has both cards in one network by a bond of its own.
-	f := newFar(t, Port{Bond: BondActiveBackup, Members: []string{insideMAC(2)}, MTU: 1400})
-	name, err := Make(t.Context(), Port{Bond: BondActiveBackup, Members: []string{insideMAC(0), insideMAC(1)}, MTU: 1400})
+	f := newFar(t, Port{Bond: BondActiveBackup, Members: []string{inside.MAC(2)}, MTU: 1400})
+	name, err := Make(t.Context(), Port{Bond: BondActiveBackup, Members: []string{inside.MAC(0), inside.MAC(1)}, MTU: 1400})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +237,7 @@ func TestInsideActiveBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, ok := l.(*netlink.Bond)
-	if !ok || b.Mode != netlink.BOND_MODE_ACTIVE_BACKUP || b.Miimon != 100 || b.MTU != 1400 || b.HardwareAddr.String() != insideMAC(0) {
+	if !ok || b.Mode != netlink.BOND_MODE_ACTIVE_BACKUP || b.Miimon != 100 || b.MTU != 1400 || b.HardwareAddr.String() != inside.MAC(0) {
 		t.Errorf("got %+v, want an active-backup bond with the MAC of its first member", l)
 	}
 	lease(t, name)
@@ -243,9 +245,9 @@ func TestInsideActiveBackup(t *testing.T) {
 }
 
 func TestInsideLACP(t *testing.T) {
-	insideOnly(t)
-	f := newFar(t, Port{Bond: BondLACP, Members: []string{insideMAC(2), insideMAC(3)}, VLAN: 30})
-	name, err := Make(t.Context(), Port{Bond: BondLACP, Members: []string{insideMAC(0), insideMAC(1)}, VLAN: 30})
+	inside.Only(t)
+	f := newFar(t, Port{Bond: BondLACP, Members: []string{inside.MAC(2), inside.MAC(3)}, VLAN: 30})
+	name, err := Make(t.Context(), Port{Bond: BondLACP, Members: []string{inside.MAC(0), inside.MAC(1)}, VLAN: 30})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func nicFields() []Field {
 		{Path: "rules[].nics.bond", Means: "Join cards to one, for management and projects.",
 			Default: BondNone, OneOf: []string{BondNone, BondActiveBackup, BondLACP}},
 		{Path: "rules[].nics.members", Means: "Cards of the bond: MACs, names or drivers.", Default: "(all with link)"},
-		{Path: "rules[].nics.one_trunk", Means: "Projects share the card of the management network; a machine needs one card only then.", Default: "false"},
+		{Path: "rules[].nics.one_trunk", Means: "Projects share the card of the management network, with tags. A machine with one card does so by itself.", Default: "false"},
 	}
 }
 

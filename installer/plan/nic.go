@@ -10,7 +10,7 @@ import (
 // cards tells which card serves which network. Without a bond management is
 // the card that the machine booted from, or the one that rack.yaml names for
 // the first controller, or the first with link; tenant is the next one, or the
-// same where the rule says one_trunk.
+// same where there is no other or the rule says one_trunk.
 func (m *maker) cards() error {
 	if len(m.inv.NICs) == 0 {
 		return refuse("Check that it has one, and that the image has its driver and firmware",
@@ -52,8 +52,9 @@ func (m *maker) single() error {
 	}
 	p.Tenant = m.nextCard()
 	if p.Tenant == "" && slices.Contains(m.rule.Roles, spec.RoleCompute) {
-		return refuse("Add a second network card for the project networks, or let them share this one with nics.one_trunk: true in that rule",
-			"a compute node needs two network cards, and the machine has only %s", nicList(m.inv.NICs))
+		p.Tenant = p.Management
+		m.warn("the machine has no card for the project networks alone: they share %s with management, so its switch port has to carry VLANs %s too",
+			nicList(m.cardsOf(p.Management)), span(m.rack.Tenant.VLANFrom, m.rack.Tenant.VLANTo))
 	}
 	return nil
 }

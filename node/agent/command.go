@@ -77,7 +77,7 @@ func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	network := vswitch.New(vswitch.Options{Bridge: c.Bridge, TrunkMAC: node.Tenant.MAC, Log: log, Plain: c.Plain})
+	network := vswitch.New(onTrunk(&node, vswitch.Options{Bridge: c.Bridge, Log: log, Plain: c.Plain}))
 	defer network.Close()
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -97,6 +97,15 @@ func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	return a.Run(ctx)
+}
+
+// onTrunk says what carries the project networks of a node.
+func onTrunk(node *spec.Node, o vswitch.Options) vswitch.Options {
+	o.TrunkMAC = node.Tenant.MAC
+	if o.TrunkMAC == node.Management.MAC {
+		o.SharedTrunk, o.ManagementVLAN, o.TrunkBond = true, node.Management.VLAN, node.Management.Bond != nil
+	}
+	return o
 }
 
 func (c *Command) pki(name string) string { return filepath.Join(c.PKI, name) }

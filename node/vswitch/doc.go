@@ -1,6 +1,7 @@
 // Package vswitch joins guests to project networks: one Linux bridge that
-// filters VLANs, whose trunk port is the tenant NIC and whose access ports
-// are the guests' NICs, and rules in nftables' bridge family that hold each
+// filters VLANs, whose trunk port is the tenant NIC (or, where management is on
+// the same card, a device per VLAN on it) and whose access ports are the
+// guests' NICs, and rules in nftables' bridge family that hold each
 // port to what it may send and receive.
 //
 // A port without a VLAN passes nothing, and a port without rules neither: a

@@ -102,27 +102,35 @@ func (s *Switch) findTrunk() (netlink.Link, error) {
 		return nil, nil
 	}
 	l, err := linkByMAC(s.options.TrunkMAC)
-	if err != nil || l == nil {
+	if err != nil || l == nil || s.options.TrunkBond && l.Type() != "bond" {
 		return nil, err
 	}
 	s.trunk = l.Attrs().Name
-	silence(s.trunk)
+	if !s.options.SharedTrunk {
+		silence(s.trunk)
+	}
 	return l, nil
 }
 
-// linkByMAC returns the hardware device with a MAC. Bridges and VLAN devices
-// on top of it have the same.
+// linkByMAC returns the hardware device with a MAC, or the bond that has it of
+// its first member. Bridges and VLAN devices on top of it have the same, as
+// have all members of a bond.
 func linkByMAC(mac string) (netlink.Link, error) {
 	all, err := dump(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list devices: %w", err)
 	}
+	var card netlink.Link
 	for _, l := range all {
-		if l.Type() != "bridge" && l.Type() != "vlan" && l.Attrs().HardwareAddr.String() == mac {
+		switch {
+		case l.Attrs().HardwareAddr.String() != mac, l.Type() == "bridge", l.Type() == "vlan":
+		case l.Type() == "bond":
 			return l, nil
+		case card == nil:
+			card = l
 		}
 	}
-	return nil, nil
+	return card, nil
 }
 
 // join makes a device a port of the bridge in exactly these VLANs: with tags,

@@ -20,5 +20,11 @@ func serviceMAC(vlan int) net.HardwareAddr {
 // serviceDevice is the bridge's end of a VLAN's services.
 func serviceDevice(vlan int) string { return fmt.Sprint("svc", vlan) }
 
+// trunkPrefix begins the names of the devices of a shared trunk.
+const trunkPrefix = "trunk"
+
+// trunkDevice is a VLAN's device on a trunk that is shared with management.
+func trunkDevice(vlan int) string { return fmt.Sprint(trunkPrefix, vlan) }
+
 // innerDevice is the services' end, in their namespace.
 const innerDevice = "svc0"

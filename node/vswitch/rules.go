@@ -16,7 +16,10 @@ const tableName = "cairn"
 // A Ruleset is what rules are made of.
 type Ruleset struct {
 	Trunk string // name of the tenant NIC; empty: none
-	Ports []spec.Port
+	// Shared tells that the trunk is not a port itself: each VLAN has a device
+	// on it that is (see [trunkDevice]).
+	Shared bool
+	Ports  []spec.Port
 	// Isolated are the ids of ports that nothing may pass.
 	Isolated map[string]bool
 	// Stateless leaves connection tracking out, for kernels that cannot do it
@@ -34,10 +37,10 @@ func Rules(r Ruleset) string {
 	w.line(0, "delete table bridge %s", tableName)
 	w.line(0, "table bridge %s {", tableName)
 	if !r.Stateless {
-		w.zones(r.Trunk, ports)
+		w.zones(r, ports)
 	}
-	w.arriving(r.Trunk, ports)
-	w.crossing(r.Trunk, ports)
+	w.arriving(r.uplink(), ports)
+	w.crossing(r.uplink(), ports)
 	w.leaving()
 	for _, p := range ports {
 		if r.Isolated[p.ID] || !p.AdminUp {
@@ -50,6 +53,14 @@ func Rules(r Ruleset) string {
 	}
 	w.line(0, "}")
 	return w.String()
+}
+
+// uplink is what rules name the way out of this host by; empty: there is none.
+func (r *Ruleset) uplink() string {
+	if r.Trunk != "" && r.Shared {
+		return trunkPrefix + "*"
+	}
+	return r.Trunk
 }
 
 // A writer builds the text.
@@ -87,7 +98,7 @@ func dispatch(field, kind string, ports []spec.Port) []string {
 
 // zones tracks the connections of each VLAN apart from those of others, which
 // may have the same addresses.
-func (w *writer) zones(trunk string, ports []spec.Port) {
+func (w *writer) zones(r Ruleset, ports []spec.Port) {
 	rules := []string{"type filter hook prerouting priority -300; policy accept;"}
 	var vlans []int
 	for _, p := range ports {
@@ -97,8 +108,12 @@ func (w *writer) zones(trunk string, ports []spec.Port) {
 	slices.Sort(vlans)
 	for _, v := range slices.Compact(vlans) {
 		rules = append(rules, fmt.Sprintf("iifname %q ct zone set %d", serviceDevice(v), v))
-		if trunk != "" {
-			rules = append(rules, fmt.Sprintf("iifname %q vlan id %d ct zone set %d", trunk, v, v))
+		switch {
+		case r.Trunk == "":
+		case r.Shared:
+			rules = append(rules, fmt.Sprintf("iifname %q ct zone set %d", trunkDevice(v), v))
+		default:
+			rules = append(rules, fmt.Sprintf("iifname %q vlan id %d ct zone set %d", r.Trunk, v, v))
 		}
 	}
 	w.chain("zones", rules...)
@@ -110,7 +125,8 @@ func (w *writer) arriving(trunk string, ports []spec.Port) {
 	if trunk != "" {
 		rules = append(rules,
 			fmt.Sprintf("iifname %q ether saddr & %s == %s drop comment \"services of other hosts\"", trunk, serviceMask, servicePrefix),
-			fmt.Sprintf("iifname %q ether daddr & %s == %s drop", trunk, serviceMask, servicePrefix))
+			fmt.Sprintf("iifname %q ether daddr & %s == %s drop", trunk, serviceMask, servicePrefix),
+			fmt.Sprintf("iifname %q meta protocol %#x drop", trunk, probeType))
 	}
 	rules = append(rules, dispatch("iifname", "from", ports)...)
 	// A NIC of a guest that has no port here, not yet or no more.
@@ -159,6 +175,10 @@ func (w *writer) isolated(p spec.Port) {
 
 // Values of frames.
 const (
+	// probeType is that of the fabric check's probes (IEEE 802, local
+	// experimental 1): the host sends and hears them on the trunk itself, and
+	// guests have no part in them.
+	probeType       = 0x88b5
 	linkLocalGroups = "01:80:c2:00:00:00" // STP, LACP, LLDP and their like
 	linkLocalMask   = "ff:ff:ff:ff:ff:f0"
 )
@@ -168,6 +188,7 @@ const (
 func (w *writer) fromGuest(p spec.Port) {
 	rules := []string{
 		"ether type { 8021q, 8021ad } drop",
+		fmt.Sprintf("ether type %#x drop", probeType),
 		fmt.Sprintf("ether saddr & %s == %s drop", serviceMask, servicePrefix),
 		fmt.Sprintf("ether daddr & %s == %s drop", linkLocalMask, linkLocalGroups),
 	}

@@ -45,6 +45,7 @@ func TestRules(t *testing.T) {
 	for name, r := range map[string]Ruleset{
 		"empty":     {Trunk: "eth1"},
 		"ports":     {Trunk: "eth1", Ports: testPorts()},
+		"shared":    {Trunk: "mgmt0", Shared: true, Ports: testPorts()[:2]},
 		"stateless": {Ports: testPorts()[:1], Stateless: true},
 		"isolated":  {Ports: testPorts()[:1], Isolated: map[string]bool{testPorts()[0].ID: true}},
 	} {

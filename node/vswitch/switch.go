@@ -29,7 +29,17 @@ type Wiring struct {
 type Options struct {
 	Bridge   string // name of the bridge; made if absent
 	TrunkMAC string // of the tenant NIC; empty: none, guests of this host meet each other alone
-	Log      *slog.Logger
+	// TrunkBond tells that the tenant NIC is a bond: none of its members, which
+	// have its MAC too, is taken for it while it is being made.
+	TrunkBond bool
+	// SharedTrunk tells that the tenant NIC carries management too, with a tag
+	// or without: the host keeps it, and gives its guests' VLANs to the bridge
+	// one by one.
+	SharedTrunk bool
+	// ManagementVLAN is the tag of management on a shared trunk; 0: untagged.
+	// No guest can be in it.
+	ManagementVLAN int
+	Log            *slog.Logger
 	// Plain is for kernels that can neither filter VLANs nor track
 	// connections on bridges, in tests: ports of one VLAN are joined without
 	// tags, and a port of a second one is refused.
@@ -65,14 +75,18 @@ func (s *Switch) Restore(ctx context.Context, all []Wiring) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wirings, s.loaded = map[string]Wiring{}, ""
+	var errs []error
 	for _, w := range all {
+		if err := s.checkShared(w.Ports); err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		s.wirings[w.Guest] = w
 	}
 	if err := s.apply(ctx); err != nil {
-		return err
+		return errors.Join(append(errs, err)...)
 	}
-	var errs []error
-	for _, w := range all {
+	for _, w := range s.wirings {
 		errs = append(errs, s.plug(w))
 	}
 	return errors.Join(errs...)
@@ -82,6 +96,9 @@ func (s *Switch) Restore(ctx context.Context, all []Wiring) error {
 // that exist to their networks.
 func (s *Switch) Connect(ctx context.Context, w Wiring) error {
 	if err := checkPorts(w.Ports); err != nil {
+		return err
+	}
+	if err := s.checkShared(w.Ports); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -174,7 +191,7 @@ func (s *Switch) apply(ctx context.Context) error {
 		return err
 	}
 	if trunk != nil {
-		if err := s.join(trunk, vlans, false); err != nil {
+		if err := s.joinTrunk(trunk, vlans); err != nil {
 			return err
 		}
 	}
@@ -194,7 +211,7 @@ func vlansOf(ports []spec.Port) []int {
 // loadRules puts the rules in force. When the kernel refuses them, each port
 // is tried alone, and those that are to blame are isolated.
 func (s *Switch) loadRules(ctx context.Context, ports []spec.Port) error {
-	r := Ruleset{Trunk: s.trunk, Ports: ports, Stateless: s.options.Plain}
+	r := Ruleset{Trunk: s.trunk, Shared: s.options.SharedTrunk, Ports: ports, Stateless: s.options.Plain}
 	text := Rules(r)
 	if text == s.loaded {
 		return nil
