@@ -14,6 +14,7 @@ import (
 	"github.com/cairn-cloud/cairn/controller"
 	"github.com/cairn-cloud/cairn/hardening"
 	"github.com/cairn-cloud/cairn/installer"
+	"github.com/cairn-cloud/cairn/installer/fabric"
 	"github.com/cairn-cloud/cairn/installer/inventory"
 	"github.com/cairn-cloud/cairn/iso/seal"
 	"github.com/cairn-cloud/cairn/node/agent"
@@ -39,6 +40,7 @@ type roles struct {
 	} `cmd:"" help:"Check a rack.yaml, or rehearse a rack in virtual machines."`
 	ISO     seal.Command    `cmd:"" name:"iso" help:"Seal a rack.yaml into an installation medium."`
 	Simnode simnode.Command `cmd:"" hidden:"" help:"Pretend to be hosts."`
+	Probe   fabric.Command  `cmd:"" hidden:"" name:"probe-fabric" help:"Take part in a round of the fabric check."`
 }
 
 func main() {

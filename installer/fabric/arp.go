@@ -45,19 +45,15 @@ func owner(frame []byte, who netip.Addr) (string, bool) {
 // Others asks who else has the address, until the context ends, and returns
 // the MACs of those who answer. mac is that of the card that has it here.
 func Others(ctx context.Context, mac string, who netip.Addr) ([]string, error) {
-	all, err := net.Interfaces()
+	card, err := addressed(mac, who)
 	if err != nil {
-		return nil, fmt.Errorf("network cards: %w", err)
-	}
-	i := slices.IndexFunc(all, func(c net.Interface) bool { return strings.EqualFold(c.HardwareAddr.String(), mac) })
-	if i < 0 {
-		return nil, fmt.Errorf("the address check is for card %s, which is not in this machine", mac)
+		return nil, err
 	}
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(wire(unix.ETH_P_ARP)))
 	if err != nil {
 		return nil, fmt.Errorf("packet socket: %w", err)
 	}
-	s := &socket{fd, &all[i]}
+	s := &socket{fd, card}
 	found, err := s.others(ctx, who)
 	return found, errors.Join(err, s.close())
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -21,12 +20,30 @@ import (
 
 // Probe takes part in a round: it sends on every VLAN of the order and
 // untagged, listens, and asks whether somebody else has the machine's
-// address. It takes as long as the order says.
+// address. It takes as long as the order says. The card is set up for it, with
+// room for the frames.
 func Probe(ctx context.Context, order plan.FabricOrder, log *slog.Logger) (plan.FabricReport, error) {
-	report := plan.FabricReport{Round: order.Round}
-	card, err := raise(order.Trunk, order.MTU, log)
+	return probing{order, log}.run(ctx, raise)
+}
+
+// A probing is one machine's part in a round.
+type probing struct {
+	order plan.FabricOrder
+	log   *slog.Logger
+}
+
+func (p probing) run(ctx context.Context, prepare func(netlink.Link, int, *slog.Logger) error) (plan.FabricReport, error) {
+	order, report := p.order, plan.FabricReport{Round: p.order.Round}
+	link, err := trunkCard(order.Trunk)
 	if err != nil {
 		return report, err
+	}
+	if err := prepare(link, order.MTU, p.log); err != nil {
+		return report, err
+	}
+	card, err := net.InterfaceByIndex(link.Attrs().Index)
+	if err != nil {
+		return report, fmt.Errorf("network card %s: %w", order.Trunk, err)
 	}
 	report.SpeedMbps = speed(card.Name)
 	s, err := open(card)
@@ -58,29 +75,21 @@ func Probe(ctx context.Context, order plan.FabricOrder, log *slog.Logger) (plan.
 var errOver = errors.New("the round is over")
 
 // raise sets the card up, with room for frames of that size.
-func raise(mac string, mtu int, log *slog.Logger) (*net.Interface, error) {
-	all, err := net.Interfaces()
-	if err != nil {
-		return nil, fmt.Errorf("network cards: %w", err)
-	}
-	i := slices.IndexFunc(all, func(c net.Interface) bool { return strings.EqualFold(c.HardwareAddr.String(), mac) })
-	if i < 0 {
-		return nil, fmt.Errorf("the fabric check is for card %s, which is not in this machine", mac)
-	}
-	link, err := netlink.LinkByIndex(all[i].Index)
-	if err != nil {
-		return nil, fmt.Errorf("network card %s: %w", mac, err)
-	}
-	if all[i].MTU < mtu {
+func raise(link netlink.Link, mtu int, log *slog.Logger) error {
+	name := link.Attrs().Name
+	if link.Attrs().MTU < mtu {
 		if err := netlink.LinkSetMTU(link, mtu); err != nil {
-			log.Warn("card does not take the MTU", "card", all[i].Name, "mtu", mtu, "error", err)
+			log.Warn("card does not take the MTU", "card", name, "mtu", mtu, "error", err)
 		}
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
-		return nil, fmt.Errorf("network card %s up: %w", mac, err)
+		return fmt.Errorf("network card %s up: %w", name, err)
 	}
-	return net.InterfaceByIndex(all[i].Index)
+	return nil
 }
+
+// inUse leaves a card as it is.
+func inUse(netlink.Link, int, *slog.Logger) error { return nil }
 
 // speed is the card's, in Mbit/s, or 0 where it does not say.
 func speed(name string) int {

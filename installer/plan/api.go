@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"net/netip"
-
 	"github.com/cairn-cloud/cairn/node/spec"
 )
 
@@ -22,6 +20,13 @@ import (
 // that is good for this alone:
 //
 //	POST /v1/nodes/{id}/unlock              UnlockRequest -> Unlock
+//
+// A compute node asks with its own certificate whether it is to take part in a
+// round of the fabric check; N is the last one that it took part in. The answer
+// comes when there is one, or after half a minute.
+//
+//	GET  /v1/nodes/{id}/fabric?after=N      -> FabricOrder, or 204
+//	POST /v1/nodes/{id}/fabric              FabricReport -> 204
 //
 // The files of the release are under http://<deployer>:8080/image/, with
 // ranges; they are signed and need no TLS.
@@ -61,51 +66,14 @@ type Answer struct {
 	Fabric *FabricOrder `json:"fabric,omitempty"`
 }
 
-// A FabricOrder asks a machine to take part in a round of the fabric check.
-// Everybody in it sends probes on each of its trunk's VLANs and untagged, and
-// reports whose it heard.
-type FabricOrder struct {
-	Round   int          `json:"round"`   // from 1; a machine takes part in a round once
-	Trunk   string       `json:"trunk"`   // MAC of the card that carries the tagged networks
-	VLANs   []int        `json:"vlans"`   // those of the tenant range
-	MTU     int          `json:"mtu"`     // bytes of payload that must pass
-	Seconds int          `json:"seconds"` // how long to send and listen
-	Peers   []FabricPeer `json:"peers"`   // who else takes part
-
-	// Management is the MAC of the card with Address, of which the machine
-	// asks whether somebody else has it.
-	Management string     `json:"management"`
-	Address    netip.Addr `json:"address,omitzero"`
-}
-
-// A FabricPeer is one who takes part, by the MAC of its trunk.
-type FabricPeer struct {
-	Machine string `json:"machine"`
-	Name    string `json:"name"`
-	MAC     string `json:"mac"`
-	Place   string `json:"place,omitempty"` // switch and port, from LLDP
-}
-
-// A FabricReport is what one machine heard in one round.
-type FabricReport struct {
-	Round int           `json:"round"`
-	Heard []FabricHeard `json:"heard"`
-	// Duplicates are the MACs that answered an ARP probe (RFC 5227) for the
-	// machine's own address.
-	Duplicates []string `json:"duplicates,omitempty"`
-	Clock      string   `json:"clock,omitempty"`      // RFC 3339 with nanoseconds, when the report was sent
-	SpeedMbps  int      `json:"speed_mbps,omitempty"` // of the trunk
-}
-
-// FabricHeard says that probes of a peer came in and how large the largest
-// was, in bytes of payload. VLAN is the tag that they were sent with and As
-// the one that they came with; 0: none.
-type FabricHeard struct {
-	MAC  string `json:"mac"`
-	VLAN int    `json:"vlan"`
-	As   int    `json:"as"`
-	Size int    `json:"size"`
-}
+// What a round of the fabric check says is the same for a new machine and for
+// one that runs.
+type (
+	FabricOrder  = spec.FabricOrder
+	FabricPeer   = spec.FabricPeer
+	FabricReport = spec.FabricReport
+	FabricHeard  = spec.FabricHeard
+)
 
 // Have says which chunks of root.img a machine holds and serves to peers
 // under http://<its address>:<port>/image/root.img, with ranges.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cairn-cloud/cairn/node/bus"
 	"github.com/cairn-cloud/cairn/node/disk"
 	"github.com/cairn-cloud/cairn/node/host"
@@ -39,6 +41,7 @@ type Command struct {
 	State    string `help:"Directory for records, guests and images." default:"/var/lib/cairn" type:"path"`
 	Broker   string `help:"host:port of the message broker; else that of the controller in the manifest."`
 	Images   string `help:"https URL of the images; else that of the controller in the manifest."`
+	Deployer string `help:"https URL of the deployer, for fabric checks; else that of the controller in the manifest."`
 	VHost    string `help:"Virtual host of the broker." name:"vhost" default:"/cairn"`
 	Libvirt  string `help:"Socket of libvirtd." default:"/run/libvirt/libvirt-sock" type:"path"`
 	Bridge   string `help:"Bridge of the project networks." default:"br-tenant"`
@@ -96,7 +99,27 @@ func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return a.Run(ctx)
+	r, err := c.reference(&node, log)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.Run(ctx) })
+	if node.Tenant.MAC != "" {
+		g.Go(func() error { return r.run(ctx) })
+	}
+	return g.Wait()
+}
+
+// reference is the node's part in fabric checks of new machines.
+func (c *Command) reference(node *spec.Node, log *slog.Logger) (*reference, error) {
+	client, err := imagecache.Client(c.pki("ca.crt"), c.pki("node.crt"), c.pki("node.key"), deployerName)
+	if err != nil {
+		return nil, err
+	}
+	base := orElse(c.Deployer, "https://"+net.JoinHostPort(node.Controller.String(), deployerPort))
+	return &reference{base: referenceURL(base, node.ID), trunk: node.Tenant.MAC, http: client,
+		probe: probeProgram, retry: askAgain, log: log}, nil
 }
 
 // onTrunk says what carries the project networks of a node.

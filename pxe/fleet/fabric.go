@@ -37,21 +37,32 @@ type rounds struct {
 	current *gathering           // nil: nobody probes
 	verdict map[string]verdict   // by record: of the last round that it was in
 	last    *fabric.Matrix
+	nodes   listeners
 }
 
 // A gathering is a round that is under way.
 type gathering struct {
-	order   plan.FabricOrder
-	members []string // records
-	reports map[string]*plan.FabricReport
-	skews   map[string]time.Duration
-	ends    time.Time
+	order      plan.FabricOrder
+	members    []string // records
+	references []string // those of them that are nodes which run
+	reports    map[string]*plan.FabricReport
+	skews      map[string]time.Duration
+	ends       time.Time
 }
 
 // A verdict is what a round said of a machine.
 type verdict struct {
 	nonce  string // of the boot that it holds for
 	faults string // empty: it passed
+	alone  bool   // nobody else reported
+}
+
+// why says what there is to know of a machine that passed.
+func (v verdict) why() string {
+	if v.faults == "" && v.alone {
+		return "nobody else took part: what its switch port lets through is not known"
+	}
+	return v.faults
 }
 
 // fabric is where the machine stands in the fabric check: the check to show,
@@ -78,7 +89,7 @@ func (f *Fleet) fabric(r *record) (Check, *plan.FabricOrder) {
 	}
 	v := f.rounds.verdict[r.Key]
 	if v.nonce == r.Nonce && (v.faults == "" || f.conf.Rack.Fabric.Check == fabricOnly) {
-		c.OK, c.Why = true, v.faults
+		c.OK, c.Why = true, v.why()
 		return c, nil
 	}
 	f.await(r.Key)
@@ -134,29 +145,49 @@ func (f *Fleet) gather(now time.Time) {
 		g.members = append(g.members, key)
 	}
 	slices.Sort(g.members)
+	g.references = f.references(now)
+	g.members = append(g.members, g.references...)
 	for _, key := range g.members {
 		g.order.Peers = append(g.order.Peers, peer(&f.records[key].Machine))
 	}
 	f.rounds.waiting = map[string]time.Time{}
 	f.rounds.current = g
-	f.conf.Log.Info("fabric check starts", "round", g.order.Round, "machines", len(g.members), "vlans", len(g.order.VLANs), "mtu", g.order.MTU)
+	f.rounds.nodes.tell()
+	f.conf.Log.Info("fabric check starts", "round", g.order.Round, "machines", len(g.members), "nodes", len(g.references), "vlans", len(g.order.VLANs), "mtu", g.order.MTU)
 }
 
 func peer(m *Machine) plan.FabricPeer {
-	return plan.FabricPeer{Machine: m.ID, Name: cmp.Or(m.Name, m.ID), MAC: m.Plan.Tenant, Place: place(m, m.Plan.Tenant)}
+	return plan.FabricPeer{Machine: m.ID, Name: cmp.Or(m.Name, m.ID), MAC: m.trunk(), Place: place(m, m.trunk())}
 }
 
 // place is the switch port of a card, from what LLDP said on it.
 func place(m *Machine, mac string) string {
-	if m.Inventory == nil {
+	l := neighbour(m, mac)
+	if l == nil {
 		return ""
+	}
+	return strings.TrimSpace(cmp.Or(l.Switch, l.Chassis) + " port " + cmp.Or(l.Port, l.Description))
+}
+
+// switchOf is the switch that a card is plugged into; empty: not known.
+func switchOf(m *Machine, mac string) string {
+	l := neighbour(m, mac)
+	if l == nil {
+		return ""
+	}
+	return cmp.Or(l.Switch, l.Chassis)
+}
+
+// neighbour is whom a card heard; nil: nobody.
+func neighbour(m *Machine, mac string) *plan.LLDP {
+	if m.Inventory == nil {
+		return nil
 	}
 	i := slices.IndexFunc(m.Inventory.NICs, func(n plan.NIC) bool { return strings.EqualFold(n.MAC, mac) })
-	if i < 0 || m.Inventory.NICs[i].LLDP == nil {
-		return ""
+	if i < 0 {
+		return nil
 	}
-	l := m.Inventory.NICs[i].LLDP
-	return strings.TrimSpace(cmp.Or(l.Switch, l.Chassis) + " port " + cmp.Or(l.Port, l.Description))
+	return m.Inventory.NICs[i].LLDP
 }
 
 // conclude ends the round that is under way.
@@ -175,10 +206,15 @@ func (f *Fleet) conclude() {
 	f.rounds.last = &matrix
 	for i, key := range g.members {
 		r := f.records[key]
-		if r == nil || g.reports[key] == nil {
-			continue // gone, or asked again in the next round
+		switch {
+		case slices.Contains(g.references, key):
+			if g.reports[key] == nil {
+				f.rounds.nodes.silent[key] = f.conf.Now()
+			}
+		case r == nil || g.reports[key] == nil: // gone, or asked again in the next round
+		default:
+			f.rounds.verdict[key] = verdict{r.Nonce, matrix.Faults(g.order.Peers[i].Machine), len(g.reports) == 1}
 		}
-		f.rounds.verdict[key] = verdict{r.Nonce, matrix.Faults(g.order.Peers[i].Machine)}
 	}
 	for _, finding := range matrix.Findings {
 		f.conf.Log.Warn("fabric check", "round", matrix.Round, "fault", finding.Fault, "machines", finding.Machines, "what", finding.Text)
@@ -197,6 +233,11 @@ func (f *Fleet) Fabric(ticket, machine string, report plan.FabricReport) error {
 	if err != nil {
 		return err
 	}
+	return f.report(r, report)
+}
+
+// report is a member's part in the round that is under way.
+func (f *Fleet) report(r *record, report plan.FabricReport) error {
 	g := f.rounds.current
 	if g == nil || report.Round != g.order.Round || !slices.Contains(g.members, r.Key) {
 		return fmt.Errorf("%w: machine %s reports of round %d of the fabric check, which is over or is not its own", ErrState, r.Machine.ID, report.Round)
