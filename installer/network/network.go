@@ -21,6 +21,11 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
+// arpIgnore has a card answer for its own addresses alone (Linux,
+// ip-sysctl.rst). By default all cards of one network answer for all addresses,
+// and the machine looks as if somebody else had its address too.
+const arpIgnore = "/proc/sys/net/ipv4/conf/all/arp_ignore"
+
 // LinksUp sets every hardware link and the loopback up and waits until all
 // have a carrier, or for at most that long: a card reports its link only when
 // it is up, and needs seconds for it.
@@ -29,7 +34,7 @@ func LinksUp(ctx context.Context, patience time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("network links: %w", err)
 	}
-	var errs []error
+	errs := []error{os.WriteFile(arpIgnore, []byte("1"), 0o644)}
 	for _, l := range all {
 		if err := netlink.LinkSetUp(l); err != nil {
 			errs = append(errs, fmt.Errorf("network link %s up: %w", l.Attrs().Name, err))

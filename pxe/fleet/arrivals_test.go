@@ -62,6 +62,13 @@ func TestFabricDoesNotWaitForTheRefused(t *testing.T) {
 	if err != nil || a.Refused == "" {
 		t.Fatalf("a machine without a disk: %+v, %v", a, err)
 	}
+	// That it was refused is what its installer reports; the reason stays ours.
+	if err := k.Progress(two, id2, plan.Progress{Phase: PhaseFailed, Detail: "the deployer refuses this machine. " + a.Refused}); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := k.Machine(id2); err != nil || m.State != Failed || m.Reason != a.Refused {
+		t.Errorf("it was refused with %q, and is %s with %q, %v", a.Refused, m.State, m.Reason, err)
+	}
 	k.boot(mac2, id2)
 	k.trunked(one, id1)
 	k.now = k.now.Add(6 * time.Second)

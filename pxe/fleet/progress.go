@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
 )
@@ -39,6 +40,9 @@ func (f *Fleet) phase(r *record, p plan.Progress) error {
 	m := &r.Machine
 	m.Progress = (*Progress)(nil).after(p, f.conf.Now)
 	defer func() { f.say("installation", m, "phase", p.Phase, "detail", p.Detail) }()
+	if p.Phase == PhaseFailed && m.State == Failed && strings.Contains(p.Detail, strings.TrimSuffix(m.Reason, ".")) {
+		return nil // we refused it, and it says so
+	}
 	if p.Phase == PhaseFailed {
 		return m.move(Failed, orNone(p.Detail), f.conf.Now)
 	}
