@@ -61,6 +61,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.mu.Unlock()
 	g.Go(func() error { return a.out.run(ctx) })
 	g.Go(func() error { return a.beat(ctx) })
+	g.Go(func() error { return a.sweep(ctx) })
 	g.Go(func() error { return a.needs.Bus.Run(ctx, a) })
 	return g.Wait()
 }

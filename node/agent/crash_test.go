@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,7 +88,7 @@ func (w *world) start(killAt int) (run func(until func() bool) (killed bool, at 
 		Bus: n, Network: w.network, Store: w.store, Self: self{}, Log: slog.New(slog.DiscardHandler),
 		Drivers: map[spec.Driver]guest.Driver{spec.DriverLXC: w.driver},
 	}, agent.Options{
-		StateDir: filepath.Join(w.dir, "agent"), Boot: w.boot, Poll: 50 * time.Millisecond, Beat: time.Hour,
+		StateDir: filepath.Join(w.dir, "agent"), Boot: w.boot, Poll: 50 * time.Millisecond, Beat: time.Hour, Sweep: 20 * time.Millisecond,
 		Failpoint: func(name string) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -164,12 +165,19 @@ func (f *fakeNetwork) has(id string) bool {
 }
 
 // A fakeStore makes an empty directory for each guest.
-type fakeStore struct{ dir string }
+type fakeStore struct {
+	dir  string
+	kept atomic.Pointer[[]spec.Image] // what it was told to keep, the last time
+}
 
 func (f *fakeStore) Prepare(_ context.Context, _ spec.Guest, s *guest.Spec, _ func(string)) error {
 	return os.MkdirAll(filepath.Join(f.dir, s.ID), 0o700)
 }
 func (f *fakeStore) Console(id string) string { return filepath.Join(f.dir, id, "console.log") }
+func (f *fakeStore) Forget(_ context.Context, keep []spec.Image, _ time.Time) (int64, error) {
+	f.kept.Store(&keep)
+	return 0, nil
+}
 func (f *fakeStore) Remove(_ context.Context, id string) error {
 	return os.RemoveAll(filepath.Join(f.dir, id))
 }

@@ -67,6 +67,8 @@ func (f files) Fetch(_ context.Context, i spec.Image) (string, error) {
 	return filepath.Join(f.dir, i.ID), nil
 }
 
+func (f files) Prune(map[string]bool, time.Time) (int64, error) { return 0, nil }
+
 // oneFile is a tar archive with the first program of a guest.
 func oneFile(t *testing.T, name, from string) []byte {
 	t.Helper()

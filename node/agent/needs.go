@@ -48,6 +48,9 @@ type Store interface {
 	Console(id string) string
 	// Remove leaves nothing of a guest's files.
 	Remove(ctx context.Context, id string) error
+	// Forget removes images that are not in keep and that no guest was made
+	// from since before. It returns how many bytes that has freed.
+	Forget(ctx context.Context, keep []spec.Image, before time.Time) (int64, error)
 }
 
 // A Self tells what the node says of itself in heartbeats: name, version,
@@ -65,6 +68,10 @@ type Options struct {
 	// Poll is how often a guest is looked at without a reason, Beat how often
 	// the node says that it lives. Zero: ten seconds.
 	Poll, Beat time.Duration
+	// Sweep is how often images are looked for that no guest needs. Zero: an
+	// hour. Unused is how long one is kept then, for the next guest of it.
+	// Zero: a day.
+	Sweep, Unused time.Duration
 	// Failpoint is called between steps; an error ends the step there. For
 	// tests: nil otherwise.
 	Failpoint func(name string) error
@@ -79,6 +86,12 @@ func (o *Options) setDefaults() {
 	}
 	if o.Beat == 0 {
 		o.Beat = defaultPeriod
+	}
+	if o.Sweep == 0 {
+		o.Sweep = time.Hour
+	}
+	if o.Unused == 0 {
+		o.Unused = 24 * time.Hour
 	}
 	if o.Failpoint == nil {
 		o.Failpoint = func(string) error { return nil }

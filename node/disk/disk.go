@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/cairn-cloud/cairn/node/guest"
 	"github.com/cairn-cloud/cairn/node/host"
@@ -18,9 +19,11 @@ import (
 	"github.com/cairn-cloud/cairn/node/spec"
 )
 
-// Images gives images that have been checked.
+// Images gives images that have been checked, and forgets those that nobody
+// has fetched since before and whose digest is not in keep.
 type Images interface {
 	Fetch(ctx context.Context, i spec.Image) (path string, err error)
+	Prune(keep map[string]bool, before time.Time) (freed int64, err error)
 }
 
 // A Store is the directories of all guests of a host.
@@ -56,6 +59,15 @@ func (s *Store) Remove(_ context.Context, id string) error {
 		return fmt.Errorf("remove the files of guest %s: %w", id, err)
 	}
 	return host.SyncDir(s.dir)
+}
+
+// Forget is that of agent.Store.
+func (s *Store) Forget(_ context.Context, keep []spec.Image, before time.Time) (int64, error) {
+	digests := map[string]bool{}
+	for _, i := range keep {
+		digests[i.SHA512] = true
+	}
+	return s.images.Prune(digests, before)
 }
 
 // Prepare is that of agent.Store. What is there already stays as it is.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
@@ -25,6 +26,8 @@ type files struct{ dir string }
 func (f files) Fetch(_ context.Context, i spec.Image) (string, error) {
 	return filepath.Join(f.dir, i.ID), nil
 }
+
+func (f files) Prune(map[string]bool, time.Time) (int64, error) { return 0, nil }
 
 func newStore(t *testing.T, images map[string][]byte) *Store {
 	t.Helper()

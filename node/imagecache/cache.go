@@ -93,12 +93,15 @@ const (
 	between  = 500 * time.Millisecond // doubled each time
 )
 
-// download fetches into path+".part" and gives it its name when it is right.
+// partSuffix is that of an image that is not all there.
+const partSuffix = ".part"
+
+// download fetches into a part and gives it its name when it is right.
 func (c *Cache) download(ctx context.Context, i spec.Image, path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil // another caller was faster
 	}
-	part := path + ".part"
+	part := path + partSuffix
 	var err error
 	for n := range attempts {
 		if err = c.attempt(ctx, i, part); err == nil || errors.Is(err, ErrImage) {

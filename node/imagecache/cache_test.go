@@ -149,6 +149,10 @@ func TestPrune(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	part := path + ".part"
+	if err := os.WriteFile(part, make([]byte, 10), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, round := range []struct {
 		keep   map[string]bool
 		before time.Time
@@ -156,15 +160,17 @@ func TestPrune(t *testing.T) {
 	}{
 		{map[string]bool{image.SHA512: true}, time.Now().Add(time.Hour), 0},
 		{nil, time.Now().Add(-time.Hour), 0},
-		{nil, time.Now().Add(time.Hour), 1000},
+		{nil, time.Now().Add(time.Hour), 1010},
 	} {
 		freed, err := cache.Prune(round.keep, round.before)
 		if err != nil || freed != round.freed {
 			t.Errorf("freed %d, %v, want %d", freed, err, round.freed)
 		}
 	}
-	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("still there: %v", err)
+	for _, gone := range []string{path, part} {
+		if _, err := os.Stat(gone); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there: %v", gone, err)
+		}
 	}
 }
 

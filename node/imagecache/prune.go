@@ -4,11 +4,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
 // Prune removes images that are not in keep, by digest, and that nobody has
-// asked for since before. It returns how many bytes that has freed.
+// asked for since before, and pieces of such whose fetching was given up. It
+// returns how many bytes that has freed.
 func (c *Cache) Prune(keep map[string]bool, before time.Time) (int64, error) {
 	files, err := os.ReadDir(c.options.Dir)
 	if err != nil {
@@ -18,7 +20,8 @@ func (c *Cache) Prune(keep map[string]bool, before time.Time) (int64, error) {
 	var errs []error
 	for _, f := range files {
 		st, err := f.Info()
-		if err != nil || keep[f.Name()] || !digest.MatchString(f.Name()) || st.ModTime().After(before) {
+		name := strings.TrimSuffix(f.Name(), partSuffix)
+		if err != nil || keep[name] || !digest.MatchString(name) || st.ModTime().After(before) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(c.options.Dir, f.Name())); err != nil {
