@@ -13,6 +13,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/cairn-cloud/cairn/image-builder/manifest"
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/pxe/dhcp"
 	"github.com/cairn-cloud/cairn/pxe/fleet"
@@ -86,6 +87,9 @@ func (d *deployer) openState() error {
 	conf := fleet.Config{
 		Dir: d.conf.StateDir, DB: db, Rack: d.rack, Version: d.release.Manifest.Version,
 		Reserved: reserved, Addresses: d.addresses, Issuer: d.trust.ca, Power: d.power, Log: d.log,
+	}
+	if root, err := d.release.Manifest.File(manifest.Root); err == nil {
+		conf.Chunks = len(root.Chunks)
 	}
 	if d.conf.Found {
 		d.founder = &founder{rack: d.rack, log: d.log}

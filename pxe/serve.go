@@ -78,7 +78,7 @@ func (d *deployer) startTFTP(a netip.Addr) part {
 func (d *deployer) bootConfig() httpboot.BootConfig {
 	c := httpboot.BootConfig{
 		Fleet: d.fleet, Release: d.release, Loaders: d.tftp, Deployer: d.conf.Address,
-		CA: d.trust.ca.Fingerprint(), VLAN: d.rack.Management.VLAN, Args: d.conf.KernelArgs, Log: d.log,
+		CA: d.trust.ca.Fingerprint(), VLAN: d.rack.Management.VLAN, Args: d.conf.KernelArgs, Meter: d.book.For("http"), Log: d.log,
 	}
 	if !d.givesAddresses() {
 		c.Fleet = learning{d.fleet, d.addresses}

@@ -15,6 +15,7 @@ func (t *Target) Verify(ctx context.Context, from Chunks, c Copy) error {
 	if len(c.File.Chunks) == 0 {
 		return nil
 	}
+	c.Next = nil // this time in their order
 	err := t.each(ctx, c, func(ctx context.Context, i int, buf []byte) error {
 		wrong, err := t.check(c, i, buf)
 		if err != nil || wrong == nil {

@@ -34,6 +34,13 @@ type Copy struct {
 	At     int64 // bytes from the start of the disk; a multiple of 1 MiB
 	Room   int64 // bytes there
 	Resume bool  // chunks that are right on the disk already are not fetched
+	// Next says which chunk of those behind the first Write takes up next, each
+	// once, and false when there is none left; from several goroutines. nil: in
+	// their order.
+	Next func(context.Context) (i int, ok bool)
+	// Has is told which chunk lies on the disk, not yet durable, from several
+	// goroutines. It may be nil.
+	Has func(i int)
 	// Progress is told how many bytes are done, from several goroutines.
 	Progress func(done int64)
 	// Again is told which chunk Verify fetches once more and why; from several
@@ -54,6 +61,7 @@ func (t *Target) Write(ctx context.Context, from Chunks, c Copy) error {
 	}
 	return t.each(ctx, c, func(ctx context.Context, i int, buf []byte) error {
 		if c.Resume && t.right(c, i, buf) {
+			c.has(i)
 			return nil
 		}
 		return t.put(ctx, from.Fetch, c, i, buf)
@@ -70,6 +78,7 @@ func (t *Target) put(ctx context.Context, fetch fetch, c Copy, i int, buf []byte
 	if _, err := t.direct.WriteAt(buf[:align(n)], c.At+int64(i)*manifest.ChunkSize); err != nil {
 		return fmt.Errorf("disk %s: write %s chunk %d: %w", t.Path, c.File.Name, i, err)
 	}
+	c.has(i)
 	return nil
 }
 
@@ -78,18 +87,19 @@ type fetch func(ctx context.Context, f *manifest.File, i int, buf []byte) error
 
 func align(n int64) int64 { return (n + sectorAlign - 1) / sectorAlign * sectorAlign }
 
-// each does something for every chunk but the first, a few at a time, in their
-// order.
+// each does something for every chunk but the first, a few at a time, in the
+// order of c.
 func (t *Target) each(ctx context.Context, c Copy, do func(ctx context.Context, i int, buf []byte) error) error {
-	var last, done atomic.Int64
+	var done atomic.Int64
+	next := c.next()
 	rest := c.File.Size - c.File.ChunkLen(0)
 	g, ctx := errgroup.WithContext(ctx)
 	for range min(workers, len(c.File.Chunks)-1) {
 		g.Go(func() error {
 			return withBuffer(func(buf []byte) (err error) {
 				for err == nil && ctx.Err() == nil {
-					i := int(last.Add(1))
-					if i >= len(c.File.Chunks) {
+					i, ok := next(ctx)
+					if !ok {
 						break
 					}
 					if err = do(ctx, i, buf); err == nil {
@@ -108,6 +118,24 @@ func (t *Target) each(ctx context.Context, c Copy, do func(ctx context.Context, 
 		return fmt.Errorf("%s: %w", c.File.Name, err)
 	}
 	return nil
+}
+
+// next is the order of the chunks.
+func (c *Copy) next() func(context.Context) (int, bool) {
+	if c.Next != nil {
+		return c.Next
+	}
+	var last atomic.Int64
+	return func(context.Context) (int, bool) {
+		i := int(last.Add(1))
+		return i, i < len(c.File.Chunks)
+	}
+}
+
+func (c *Copy) has(i int) {
+	if c.Has != nil {
+		c.Has(i)
+	}
 }
 
 func (c *Copy) tell(done int64) {

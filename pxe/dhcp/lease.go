@@ -46,11 +46,30 @@ func (p *Pool) holds(l Lease, now time.Time) bool {
 
 // Pin makes the address of mac permanent and returns it.
 func (p *Pool) Pin(mac string) (netip.Addr, error) {
-	a, news, err := p.pin(mac)
-	if err != nil || !news {
-		return a, err
+	a, keep, err := p.Hold(mac, netip.Addr{})
+	if err != nil {
+		return netip.Addr{}, err
 	}
-	return a, p.keep(mac)
+	return a, keep()
+}
+
+// Hold is [Pool.Pin], or [Pool.PinAt] where an address is named, whose writing
+// is left to keep: until that has returned, nobody may be told.
+func (p *Pool) Hold(mac string, named netip.Addr) (held netip.Addr, keep func() error, err error) {
+	var news bool
+	if named.IsValid() {
+		held = named
+		news, err = p.pinAt(mac, named)
+	} else {
+		held, news, err = p.pin(mac)
+	}
+	if err != nil {
+		return netip.Addr{}, nil, err
+	}
+	if !news {
+		return held, func() error { return nil }, nil
+	}
+	return held, func() error { return p.keep(mac) }, nil
 }
 
 func (p *Pool) pin(mac string) (_ netip.Addr, news bool, err error) {

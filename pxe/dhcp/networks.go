@@ -95,11 +95,20 @@ func (n *Networks) Pin(mac string) (netip.Addr, error) { return n.of(mac).Pin(ma
 // PinAt makes a the permanent address of mac. It has to belong to the network
 // that the machine is in.
 func (n *Networks) PinAt(mac string, a netip.Addr) error {
-	p := n.at(a)
-	if in := n.of(mac); in != p {
-		return fmt.Errorf("%w: %s is named for machine %s in rack.yaml, which is in the network of %s-%s", ErrConflict, a, mac, in.conf.From, in.conf.To)
+	_, keep, err := n.Hold(mac, a)
+	if err != nil {
+		return err
 	}
-	return p.PinAt(mac, a)
+	return keep()
+}
+
+// Hold is [Pool.Hold] of the network that the machine is in.
+func (n *Networks) Hold(mac string, named netip.Addr) (held netip.Addr, keep func() error, err error) {
+	in := n.of(mac)
+	if named.IsValid() && n.at(named) != in {
+		return netip.Addr{}, nil, fmt.Errorf("%w: %s is named for machine %s in rack.yaml, which is in the network of %s-%s", ErrConflict, named, mac, in.conf.From, in.conf.To)
+	}
+	return in.Hold(mac, named)
 }
 
 // Address tells which address mac has, as far as is known.

@@ -24,11 +24,11 @@ func (p *Pool) Assign(mac string, a netip.Addr) error {
 // PinAt makes a the permanent address of mac, whatever it had before. It is
 // refused where a belongs to somebody else; to ask again changes nothing.
 func (p *Pool) PinAt(mac string, a netip.Addr) error {
-	news, err := p.pinAt(mac, a)
-	if err != nil || !news {
+	_, keep, err := p.Hold(mac, a)
+	if err != nil {
 		return err
 	}
-	return p.keep(mac)
+	return keep()
 }
 
 func (p *Pool) pinAt(mac string, a netip.Addr) (news bool, err error) {

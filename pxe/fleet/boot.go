@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Do is what a machine that boots from the network is told.
@@ -36,8 +37,10 @@ type Boot struct {
 
 // Discovered notes that a machine wants to boot from the network.
 func (f *Fleet) Discovered(mac string, a netip.Addr, what string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	return f.durably(func() error { return f.discovered(mac, a, what) })
+}
+
+func (f *Fleet) discovered(mac string, a netip.Addr, what string) error {
 	r, err := f.known(mac, "")
 	if err != nil {
 		return err
@@ -64,7 +67,7 @@ func (f *Fleet) Discovered(mac string, a netip.Addr, what string) error {
 func (f *Fleet) Installed(mac string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := f.find(mac)
+	r := f.findKept(mac)
 	return r != nil && r.Machine.Installed && !r.Machine.cutOff()
 }
 
@@ -90,13 +93,22 @@ func (f *Fleet) Boot(b Boot) (Decision, error) {
 	if err := f.ownAddress(mac, b.From); err != nil {
 		return Decision{}, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r, err := f.known(mac, b.UUID)
+	var d Decision
+	err = f.durably(func() (err error) {
+		d, err = f.boot(mac, b)
+		return err
+	})
 	if err != nil {
 		return Decision{}, err
 	}
-	var d Decision
+	return d, nil
+}
+
+func (f *Fleet) boot(mac string, b Boot) (d Decision, err error) {
+	r, err := f.known(mac, b.UUID)
+	if err != nil {
+		return d, err
+	}
 	err = f.change(r, func(r *record) error {
 		m := &r.Machine
 		m.Firmware, m.Address = b.Firmware, b.From
@@ -117,6 +129,8 @@ func (f *Fleet) Boot(b Boot) (Decision, error) {
 		}
 		r.Nonce, r.Used, r.CSR, r.Cert = nonce, false, "", ""
 		m.Inventory, m.Plan, m.Checks, m.Progress, m.Wait = nil, nil, nil, nil, ""
+		r.carried, r.heard, r.asked = Traffic{}, time.Time{}, time.Time{}
+		f.swarm.forget(r.Key)
 		d.Ticket = f.tickets.seal(claim{MAC: r.Key, Nonce: nonce, Expires: f.conf.Now().Add(f.conf.TicketFor)})
 		if m.State == Booting {
 			m.note("boots from the network", "again", f.conf.Now)
@@ -125,7 +139,7 @@ func (f *Fleet) Boot(b Boot) (Decision, error) {
 		return m.move(Booting, "", f.conf.Now)
 	})
 	if err != nil {
-		return Decision{}, err
+		return d, err
 	}
 	f.say("machine boots", &f.records[r.Key].Machine, "mac", mac, "firmware", b.Firmware, "told", d.Do, "why", d.Reason)
 	return d, nil
@@ -219,7 +233,7 @@ func (f *Fleet) create(mac, id string) (*record, error) {
 	if id == "" {
 		id = idFromMAC(mac)
 	}
-	r := &record{Key: mac, Machine: Machine{ID: id, MACs: []string{mac}, Since: f.conf.Now()}}
+	r := &record{Key: mac, live: &live{}, Machine: Machine{ID: id, MACs: []string{mac}, Since: f.conf.Now()}}
 	return r, f.store(r)
 }
 

@@ -15,6 +15,6 @@
 // that failed to install several times in a row gets no more until an operator
 // asks for it. So no loop of reboots can wipe anything.
 //
-// The package may be used by pxe and its other packages. It imports node/spec
-// and installer/plan of ours.
+// The package may be used by pxe and its other packages. It imports node/spec,
+// installer/plan and image-builder/manifest of ours.
 package fleet

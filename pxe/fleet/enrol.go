@@ -13,9 +13,19 @@ import (
 // Enrol gives a machine its identity and uses its ticket up. The same request
 // again gets the same answer, since an answer can be lost; any other request
 // with a used ticket is refused.
-func (f *Fleet) Enrol(ticket, machine string, req plan.EnrolRequest) (plan.Enrolment, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *Fleet) Enrol(ticket, machine string, req plan.EnrolRequest) (e plan.Enrolment, err error) {
+	err = f.durably(func() (err error) {
+		e, err = f.enrol(ticket, machine, req)
+		return err
+	})
+	if err != nil {
+		return plan.Enrolment{}, err
+	}
+	f.nudge()
+	return e, nil
+}
+
+func (f *Fleet) enrol(ticket, machine string, req plan.EnrolRequest) (plan.Enrolment, error) {
 	r, err := f.holder(ticket, machine)
 	if err != nil {
 		return plan.Enrolment{}, err
@@ -31,7 +41,6 @@ func (f *Fleet) Enrol(ticket, machine string, req plan.EnrolRequest) (plan.Enrol
 	if err := f.change(r, func(r *record) error { return f.identify(r, req.CSR, digest) }); err != nil {
 		return plan.Enrolment{}, err
 	}
-	f.nudge()
 	return f.enrolment(f.records[r.Key]), nil
 }
 

@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,7 @@ type Config struct {
 	Rack      *plan.Rack
 	RackText  string   // rack.yaml as written, for a machine that founds the cluster
 	Version   string   // of the release that is installed
+	Chunks    int      // of its root.img; 0: machines get no chunks from each other
 	Reserved  []string // host names that are taken
 	Addresses Addresses
 	Issuer    Issuer
@@ -69,14 +71,24 @@ const rogueMemory = 10 * time.Minute
 
 // A record is a machine and what only we may know of it.
 type record struct {
-	Machine   Machine `json:"machine"`
-	Key       string  `json:"key"`             // first MAC: the key in the database
-	Nonce     string  `json:"nonce,omitempty"` // of the ticket that counts
-	Used      bool    `json:"used,omitempty"`  // the ticket was used up, by the CSR below
-	CSR       string  `json:"csr,omitempty"`   // SHA-256 of the CSR that used it up
-	Cert      string  `json:"cert,omitempty"`  // the answer to it
-	lastEvent string  // for hints
+	Machine Machine           `json:"machine"`
+	Key     string            `json:"key"`             // first MAC: the key in the database
+	Nonce   string            `json:"nonce,omitempty"` // of the ticket that counts
+	Used    bool              `json:"used,omitempty"`  // the ticket was used up, by the CSR below
+	CSR     string            `json:"csr,omitempty"`   // SHA-256 of the CSR that used it up
+	Cert    string            `json:"cert,omitempty"`  // the answer to it
+	*live                     // shared by all versions of the record
+	digest  [sha256.Size]byte // of the record as it is kept
+}
+
+// A live is what is known of a machine and not worth a write.
+type live struct {
+	lastEvent string // for hints
 	lastAt    time.Time
+	heard     time.Time // last request with its ticket; zero: none since the deployer started
+	asked     time.Time // when it last asked for a place and there was none
+	moved     *Progress // newest report of the phase that it is in
+	carried   Traffic   // bytes of the image
 }
 
 // A Fleet is the machines of one rack. Its methods may be called at once.
@@ -84,12 +96,15 @@ type Fleet struct {
 	conf    Config
 	tickets keeper
 	wake    chan struct{} // the registrar has work
+	started time.Time
 
-	mu      sync.Mutex
-	records map[string]*record // by Key; guarded by mu
-	rogue   string             // another DHCP server on the wire, in words; guarded by mu
-	rogueAt time.Time          // when it was last heard of; guarded by mu
-	rounds  rounds             // guarded by mu
+	mu      sync.Mutex         // guards what follows; see durably
+	records map[string]*record // by Key, as they are decided
+	keeping keeping
+	rogue   string    // another DHCP server on the wire, in words
+	rogueAt time.Time // when it was last heard of
+	rounds  rounds
+	swarm   swarm
 }
 
 func bucketMachines() []byte { return []byte("machines") }
@@ -112,7 +127,8 @@ func Open(conf Config) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{conf: conf, tickets: tickets, wake: make(chan struct{}, 1), records: map[string]*record{},
+	f := &Fleet{conf: conf, tickets: tickets, wake: make(chan struct{}, 1), records: map[string]*record{}, started: conf.Now(),
+		keeping: keeping{kept: map[string]*record{}}, swarm: swarm{chunks: conf.Chunks, members: map[string]*member{}},
 		rounds: rounds{waiting: map[string]time.Time{}, verdict: map[string]verdict{}}}
 	err = conf.DB.Update(func(tx *bbolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(bucketMachines())
@@ -120,11 +136,15 @@ func Open(conf Config) (*Fleet, error) {
 			return err
 		}
 		return b.ForEach(func(k, v []byte) error {
-			var r record
+			r := record{live: &live{}}
 			if err := json.Unmarshal(v, &r); err != nil {
 				return fmt.Errorf("machine %s: %w", k, err)
 			}
-			f.records[r.Key] = &r
+			if t := r.Machine.Traffic; t != nil {
+				r.carried = *t
+			}
+			r.digest = sha256.Sum256(v)
+			f.records[r.Key], f.keeping.kept[r.Key] = &r, &r
 			return nil
 		})
 	})
@@ -138,8 +158,8 @@ func Open(conf Config) (*Fleet, error) {
 func (f *Fleet) Machines() []Machine {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := make([]Machine, 0, len(f.records))
-	for _, r := range f.records {
+	out := make([]Machine, 0, len(f.keeping.kept))
+	for _, r := range f.keeping.kept {
 		out = append(out, f.shown(r))
 	}
 	slices.SortFunc(out, func(a, b Machine) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
@@ -150,17 +170,21 @@ func (f *Fleet) Machines() []Machine {
 func (f *Fleet) Machine(id string) (Machine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := f.find(id)
+	r := f.findKept(id)
 	if r == nil {
 		return Machine{}, fmt.Errorf("%w: %q", ErrUnknown, id)
 	}
 	return f.shown(r), nil
 }
 
-// shown is the machine as others see it.
+// shown is the machine as others see it. Its record is a kept one.
 func (f *Fleet) shown(r *record) Machine {
 	m := r.Machine.clone()
-	m.Hint = r.hint(f.conf.Now())
+	m.Hint, m.Traffic = f.hint(r), r.traffic()
+	if p := r.progress(); p != nil {
+		c := *p
+		m.Progress = &c
+	}
 	if m.Node != nil {
 		n := *m.Node
 		m.Node = &n
@@ -168,49 +192,22 @@ func (f *Fleet) shown(r *record) Machine {
 	return m
 }
 
-func (f *Fleet) find(id string) *record {
-	if id == "" {
-		return nil
-	}
+// find finds a record by the id, a MAC or the name of its machine.
+func (f *Fleet) find(id string) *record { return find(f.records, id) }
+
+// findKept is find among what is on disk.
+func (f *Fleet) findKept(id string) *record { return find(f.keeping.kept, id) }
+
+func find(records map[string]*record, id string) *record {
 	id = strings.ToLower(id)
-	for _, r := range f.records {
+	if r := records[id]; r != nil || id == "" {
+		return r
+	}
+	for _, r := range records {
 		if r.Machine.ID == id || r.Machine.Name == id || slices.Contains(r.Machine.MACs, id) {
 			return r
 		}
 	}
-	return nil
-}
-
-// change is what every change of a record goes through: do works on a copy,
-// the copy is written, then it counts. An error of do changes nothing.
-func (f *Fleet) change(r *record, do func(*record) error) error {
-	c := *r
-	c.Machine = r.Machine.clone()
-	if err := do(&c); err != nil {
-		return err
-	}
-	return f.store(&c)
-}
-
-func (f *Fleet) store(r *record) error {
-	v, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("machine %s: %w", r.Machine.ID, err)
-	}
-	err = f.conf.DB.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMachines()).Put([]byte(r.Key), v) })
-	if err != nil {
-		return fmt.Errorf("keep machine %s: %w", r.Machine.ID, err)
-	}
-	f.records[r.Key] = r
-	return nil
-}
-
-func (f *Fleet) remove(r *record) error {
-	err := f.conf.DB.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMachines()).Delete([]byte(r.Key)) })
-	if err != nil {
-		return fmt.Errorf("forget machine %s: %w", r.Machine.ID, err)
-	}
-	delete(f.records, r.Key)
 	return nil
 }
 

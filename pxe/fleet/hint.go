@@ -14,7 +14,20 @@ const (
 	EventInitramfs = "initramfs"
 )
 
-// hint tells why a machine may hang, from what it did last and how long ago.
+// silence is how long an installer may send nothing before it counts as gone:
+// while it installs it sends something every second.
+const silence = 5 * time.Minute
+
+// hint tells why a machine may hang.
+func (f *Fleet) hint(r *record) string {
+	if quiet := f.conf.Now().Sub(f.lastHeard(r)); r.Machine.State == Installing && quiet > silence {
+		return fmt.Sprintf("its installer has sent nothing for %s: look at its console; it does not count for fleet.parallel until it does", quiet.Truncate(time.Second))
+	}
+	return r.hint(f.conf.Now())
+}
+
+// hint is that of a machine before it installs, from what it did last and how
+// long ago.
 func (r *record) hint(now time.Time) string {
 	idle := now.Sub(r.lastAt).Truncate(time.Second)
 	if r.lastAt.IsZero() {

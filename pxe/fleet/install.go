@@ -28,6 +28,7 @@ func (f *Fleet) holder(ticket, machine string) (*record, error) {
 	if c.Nonce != r.Nonce {
 		return nil, fmt.Errorf("%w: machine %s has booted again since", ErrTicket, r.Machine.ID)
 	}
+	r.heard = f.conf.Now()
 	return r, nil
 }
 
@@ -50,9 +51,18 @@ func (f *Fleet) fresh(ticket, machine string) (*record, error) {
 }
 
 // Inventory takes what a machine consists of and answers with its plan.
-func (f *Fleet) Inventory(ticket, machine string, inv plan.Inventory) (plan.Answer, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *Fleet) Inventory(ticket, machine string, inv plan.Inventory) (a plan.Answer, err error) {
+	err = f.durably(func() (err error) {
+		a, err = f.inventory(ticket, machine, inv)
+		return err
+	})
+	if err != nil {
+		return plan.Answer{}, err
+	}
+	return a, nil
+}
+
+func (f *Fleet) inventory(ticket, machine string, inv plan.Inventory) (plan.Answer, error) {
 	r, err := f.fresh(ticket, machine)
 	if err != nil {
 		return plan.Answer{}, err
@@ -86,9 +96,18 @@ func (f *Fleet) Inventory(ticket, machine string, inv plan.Inventory) (plan.Answ
 }
 
 // Plan answers a machine that was told to wait.
-func (f *Fleet) Plan(ticket, machine string) (plan.Answer, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *Fleet) Plan(ticket, machine string) (a plan.Answer, err error) {
+	err = f.durably(func() (err error) {
+		a, err = f.planned(ticket, machine)
+		return err
+	})
+	if err != nil {
+		return plan.Answer{}, err
+	}
+	return a, nil
+}
+
+func (f *Fleet) planned(ticket, machine string) (plan.Answer, error) {
 	r, err := f.fresh(ticket, machine)
 	if err != nil {
 		return plan.Answer{}, err
@@ -126,6 +145,9 @@ func (f *Fleet) advance(r *record) (plan.Answer, error) {
 	switches, order := f.fabric(r)
 	m.Checks = append(f.checks(r), switches)
 	m.Wait = waitFor(m, f.conf.Rack.Approve)
+	if m.Wait == "" {
+		m.Wait = f.place(r)
+	}
 	if m.Wait != "" {
 		return plan.Answer{Wait: m.Wait, Fabric: order}, nil
 	}

@@ -43,6 +43,7 @@ type Machine struct {
 	Plan      *plan.Plan      `json:"plan,omitempty"`
 	Checks    []Check         `json:"checks,omitempty"`
 	Progress  *Progress       `json:"progress,omitempty"`
+	Traffic   *Traffic        `json:"traffic,omitempty"`
 	History   []Event         `json:"history"`
 }
 
@@ -61,6 +62,14 @@ type Progress struct {
 	At   time.Time `json:"at"`
 	from time.Time // start of the phase
 	done int64     // bytes at the start of the phase
+}
+
+// Traffic is what a machine has fetched of the image, and what it has given to
+// others, in bytes, since it booted.
+type Traffic struct {
+	Deployer int64 `json:"deployer"` // fetched from the deployer
+	Peers    int64 `json:"peers"`    // fetched from other machines
+	Given    int64 `json:"given"`    // given to other machines
 }
 
 // An Event is one line of a machine's history.

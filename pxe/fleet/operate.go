@@ -30,24 +30,30 @@ func (f *Fleet) Reinstall(id string) (Machine, error) {
 		m.Installed, m.MayWipe, m.Approved, m.Attempts = false, true, true, 0
 		m.Registered = time.Time{}
 		r.Nonce = "" // no ticket of before counts any more
+		f.swarm.forget(r.Key)
 		m.note("to be installed again", "by an operator", f.conf.Now)
 		return m.move(Seen, "", f.conf.Now)
 	})
 }
 
-func (f *Fleet) operate(id string, do func(*record) error) (Machine, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r := f.find(id)
-	if r == nil {
-		return Machine{}, fmt.Errorf("%w: %q", ErrUnknown, id)
-	}
-	if err := f.change(r, do); err != nil {
+func (f *Fleet) operate(id string, do func(*record) error) (m Machine, err error) {
+	err = f.durably(func() error {
+		r := f.find(id)
+		if r == nil {
+			return fmt.Errorf("%w: %q", ErrUnknown, id)
+		}
+		if err := f.change(r, do); err != nil {
+			return err
+		}
+		r = f.records[r.Key]
+		f.say("operator changed machine", &r.Machine)
+		m = f.shown(r)
+		return nil
+	})
+	if err != nil {
 		return Machine{}, err
 	}
-	r = f.records[r.Key]
-	f.say("operator changed machine", &r.Machine)
-	return f.shown(r), nil
+	return m, nil
 }
 
 // A PowerRequest is what an operator wants of a machine's BMC. What is set is

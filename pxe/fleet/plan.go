@@ -16,6 +16,13 @@ type Placer interface {
 	PinAt(mac string, a netip.Addr) error
 }
 
+// A Holder is Addresses that hold the permanent address of a machine at once,
+// and write it down when keep is called, which is to be before anybody is told.
+// An address that is not valid stands for any.
+type Holder interface {
+	Hold(mac string, a netip.Addr) (held netip.Addr, keep func() error, err error)
+}
+
 var errNoPlacer = errors.New("the addresses of this deployer cannot be chosen. Take address out of machines in rack.yaml")
 
 // pin gives the machine of a plan the address that it keeps: the one that
@@ -23,6 +30,13 @@ var errNoPlacer = errors.New("the addresses of this deployer cannot be chosen. T
 func (f *Fleet) pin(p *plan.Plan) (netip.Addr, error) {
 	if p.Founds {
 		return p.Address, nil // outside the range, and nobody else's
+	}
+	if h, ok := f.conf.Addresses.(Holder); ok {
+		a, keep, err := h.Hold(p.Management, p.Address)
+		if err == nil {
+			f.later(keep)
+		}
+		return a, err
 	}
 	if !p.Address.IsValid() {
 		return f.conf.Addresses.Pin(p.Management)

@@ -10,8 +10,10 @@ import (
 // Progress takes an installer's report. The first one counts as the moment
 // when the disk is touched.
 func (f *Fleet) Progress(ticket, machine string, p plan.Progress) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	return f.durably(func() error { return f.progress(ticket, machine, p) })
+}
+
+func (f *Fleet) progress(ticket, machine string, p plan.Progress) error {
 	r, err := f.holder(ticket, machine)
 	if err != nil {
 		return err
@@ -25,11 +27,8 @@ func (f *Fleet) Progress(ticket, machine string, p plan.Progress) error {
 	if r.complete() {
 		return nil // a report that was overtaken by the last one
 	}
-	if old := r.Machine.Progress; old != nil && old.Phase == p.Phase && p.Phase != PhaseFailed {
-		c := *r
-		c.Machine = r.Machine.clone()
-		c.Machine.Progress = old.after(p, f.conf.Now)
-		f.records[r.Key] = &c // bytes done are not worth a write
+	if old := r.progress(); old != nil && old.Phase == p.Phase && p.Phase != PhaseFailed {
+		r.moved = old.after(p, f.conf.Now) // bytes done are not worth a write
 		return nil
 	}
 	return f.change(r, func(r *record) error { return f.phase(r, p) })
@@ -38,7 +37,10 @@ func (f *Fleet) Progress(ticket, machine string, p plan.Progress) error {
 // phase enters a phase of the installation.
 func (f *Fleet) phase(r *record, p plan.Progress) error {
 	m := &r.Machine
-	m.Progress = (*Progress)(nil).after(p, f.conf.Now)
+	m.Progress, r.moved = (*Progress)(nil).after(p, f.conf.Now), nil
+	if p.Phase == PhaseFailed || p.Phase == PhaseHandover {
+		f.swarm.forget(r.Key)
+	}
 	defer func() { f.say("installation", m, "phase", p.Phase, "detail", p.Detail) }()
 	if p.Phase == PhaseFailed && m.State == Failed && strings.Contains(p.Detail, strings.TrimSuffix(m.Reason, ".")) {
 		return nil // we refused it, and it says so
@@ -55,6 +57,15 @@ func (f *Fleet) phase(r *record, p plan.Progress) error {
 	}
 	m.Attempts++
 	return m.move(Installing, "", f.conf.Now)
+}
+
+// progress is the newest report of the phase that the machine is in.
+func (r *record) progress() *Progress {
+	p := r.Machine.Progress
+	if p != nil && r.moved != nil && r.moved.Phase == p.Phase {
+		return r.moved
+	}
+	return p
 }
 
 // after joins a report to the ones before it in its phase.

@@ -96,13 +96,13 @@ func (f *Fleet) bring(ctx context.Context, c Controller, m Machine) error {
 // with changes a machine that may have changed since it was looked at: one
 // that an operator has sent back is left alone.
 func (f *Fleet) with(id string, do func(*record) error) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r := f.find(id)
-	if r == nil || !r.Machine.Installed {
-		return nil
-	}
-	return f.change(r, do)
+	return f.durably(func() error {
+		r := f.find(id)
+		if r == nil || !r.Machine.Installed {
+			return nil
+		}
+		return f.change(r, do)
+	})
 }
 
 // wait writes down why a node is not registered or not ready, once.

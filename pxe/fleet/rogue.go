@@ -37,17 +37,17 @@ func (f *Fleet) otherServer() string {
 
 // Attached notes where a relay agent says that a machine is plugged in.
 func (f *Fleet) Attached(mac, circuit string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r := f.find(mac)
-	if r == nil || r.Machine.Circuit == circuit {
-		return nil
-	}
-	return f.change(r, func(r *record) error {
-		r.Machine.Circuit = circuit
-		r.Machine.note("plugged in", circuit, f.conf.Now)
-		f.say("machine plugged in", &r.Machine, "circuit", circuit)
-		return nil
+	return f.durably(func() error {
+		r := f.find(mac)
+		if r == nil || r.Machine.Circuit == circuit {
+			return nil
+		}
+		return f.change(r, func(r *record) error {
+			r.Machine.Circuit = circuit
+			r.Machine.note("plugged in", circuit, f.conf.Now)
+			f.say("machine plugged in", &r.Machine, "circuit", circuit)
+			return nil
+		})
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ type Installations interface {
 	Plan(ticket, machine string) (plan.Answer, error)
 	Progress(ticket, machine string, p plan.Progress) error
 	Fabric(ticket, machine string, report plan.FabricReport) error
+	Have(ticket, machine string, from netip.Addr, have plan.Have) (plan.Swarm, error)
 	Enrol(ticket, machine string, req plan.EnrolRequest) (plan.Enrolment, error)
 }
 
@@ -56,6 +58,7 @@ func API(in Installations, ops Operations, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /v1/machines/{id}/plan", a.returning(a.plan))
 	mux.HandleFunc("POST /v1/machines/{id}/progress", a.returning(a.progress))
 	mux.HandleFunc("POST /v1/machines/{id}/fabric", a.returning(a.fabric))
+	mux.HandleFunc("POST /v1/machines/{id}/have", a.returning(a.have))
 	mux.HandleFunc("POST /v1/machines/{id}/enrol", a.returning(a.enrol))
 	mux.HandleFunc("POST /v1/machines/{id}/power", a.returning(a.operator(a.power)))
 	mux.HandleFunc("GET /v1/fabric", a.returning(a.operator(func(*http.Request) (any, error) {
@@ -169,6 +172,14 @@ func (a api) fabric(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return nil, a.in.Fabric(ticket(r), r.PathValue("id"), report)
+}
+
+func (a api) have(r *http.Request) (any, error) {
+	have, err := body[plan.Have](r)
+	if err != nil {
+		return nil, err
+	}
+	return a.in.Have(ticket(r), r.PathValue("id"), client(r), have)
 }
 
 func (a api) power(r *http.Request) (any, error) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -42,6 +43,10 @@ func (m *machines) Progress(ticket, id string, p plan.Progress) error {
 
 func (m *machines) Fabric(ticket, id string, r plan.FabricReport) error {
 	return m.say("fabric", ticket, id, r.Round)
+}
+
+func (m *machines) Have(ticket, id string, from netip.Addr, h plan.Have) (plan.Swarm, error) {
+	return plan.Swarm{First: 7}, m.say("have", ticket, id, from, h.Port, h.Bits.Count())
 }
 
 func (m *machines) Matrix() *fabric.Matrix { m.asked = "matrix"; return &fabric.Matrix{Round: 3} }
@@ -90,6 +95,7 @@ func TestAPI(t *testing.T) {
 		{"GET", "/v1/machines/m/plan", "", 200, "plan T m", `{"refused":"r"}`},
 		{"POST", "/v1/machines/m/progress", `{"phase":"write"}`, 204, "progress T m write", ""},
 		{"POST", "/v1/machines/m/fabric", `{"round":2}`, 204, "fabric T m 2", ""},
+		{"POST", "/v1/machines/m/have", `{"port":8080,"bits":"0300"}`, 200, "have T m 192.0.2.1 8080 2", `{"peers":null,"take":"","first":7}`},
 		{"POST", "/v1/machines/m/power", `{"action":"cycle"}`, 200, "power m cycle", `{"state":"on"}`},
 		{"GET", "/v1/fabric", "", 200, "matrix", `{"fabric":{"round":3`},
 		{"POST", "/v1/machines/m/enrol", `{"csr":"x"}`, 200, "enrol T m x", `"ca":"c"`},

@@ -20,6 +20,7 @@ import (
 type Booter interface {
 	Boot(fleet.Boot) (fleet.Decision, error)
 	Fetched(client netip.Addr, file string)
+	Sent(client netip.Addr, file string, bytes int64)
 }
 
 // Loaders are boot loaders by name. *tftp.Server is one.
@@ -36,6 +37,7 @@ type BootConfig struct {
 	CA       string   // fingerprint: sha256:<hex>
 	VLAN     int      // tag of the management network; 0: untagged
 	Args     []string // further kernel arguments of the installer
+	Meter    Meter    // of the release's files; may be nil
 	Log      *slog.Logger
 }
 
@@ -134,8 +136,9 @@ func (b booter) loader(w http.ResponseWriter, r *http.Request) {
 func (b booter) image(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	b.Fleet.Fetched(client(r), name)
-	started := time.Now()
-	err := b.Release.serve(w, r, name)
+	started, sent := time.Now(), &metered{ResponseWriter: w}
+	err := b.Release.serve(sent, r, name)
+	b.sent(client(r), name, sent.bytes)
 	if err == nil {
 		level := slog.LevelInfo
 		if r.Header.Get("Range") != "" {
@@ -152,6 +155,17 @@ func (b booter) image(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		b.Log.Error("release file not served", "file", name, "err", err)
 		http.Error(w, "the file cannot be read", http.StatusInternalServerError)
+	}
+}
+
+// sent counts what left for a machine, whether all of it arrived or not.
+func (b booter) sent(to netip.Addr, name string, bytes int64) {
+	if bytes == 0 {
+		return
+	}
+	b.Fleet.Sent(to, name, bytes)
+	if b.Meter != nil {
+		b.Meter.Sent(name, bytes)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,9 @@ type booters struct {
 	err      error
 	boots    []fleet.Boot
 	fetched  []string
+
+	mu   sync.Mutex
+	sent []string // guarded by mu
 }
 
 func (b *booters) Boot(x fleet.Boot) (fleet.Decision, error) {
@@ -40,6 +44,12 @@ func (b *booters) Boot(x fleet.Boot) (fleet.Decision, error) {
 
 func (b *booters) Fetched(a netip.Addr, file string) {
 	b.fetched = append(b.fetched, fmt.Sprint(a, " ", file))
+}
+
+func (b *booters) Sent(a netip.Addr, file string, bytes int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sent = append(b.sent, fmt.Sprint(a, " ", file, " ", bytes))
 }
 
 type loaders map[string][]byte
@@ -181,6 +191,9 @@ func TestReleaseIsServedByItsManifest(t *testing.T) {
 	}
 	if diff := cmp.Diff("192.0.2.1 root.img", b.fetched[0]); diff != "" {
 		t.Error(diff)
+	}
+	if got, want := b.sent[0], "192.0.2.1 root.img 1048576"; got != want {
+		t.Errorf("counted %q first, want %q", got, want)
 	}
 }
 

@@ -19,6 +19,11 @@ type Counter interface {
 	Refuse(reason, detail string)
 }
 
+// A Meter counts bytes that left. tally.Counter is one.
+type Meter interface {
+	Sent(what string, bytes int64)
+}
+
 // reason is the word for an answer that is a refusal.
 func reason(code int) string {
 	switch code {
@@ -97,6 +102,32 @@ func (r *recorder) ReadFrom(from io.Reader) (int64, error) {
 	}
 	return io.Copy(struct{ io.Writer }{r}, from)
 }
+
+// A metered answer counts its bytes, head and what the kernel holds aside.
+type metered struct {
+	http.ResponseWriter
+	bytes int64
+}
+
+func (m *metered) Write(b []byte) (int, error) {
+	n, err := m.ResponseWriter.Write(b)
+	m.bytes += int64(n)
+	return n, err
+}
+
+// ReadFrom lets the kernel copy files (sendfile).
+func (m *metered) ReadFrom(from io.Reader) (n int64, err error) {
+	if to, ok := m.ResponseWriter.(io.ReaderFrom); ok {
+		n, err = to.ReadFrom(from)
+	} else {
+		n, err = io.Copy(struct{ io.Writer }{m.ResponseWriter}, from)
+	}
+	m.bytes += n
+	return n, err
+}
+
+// Unwrap leads a ResponseController to deadlines.
+func (m *metered) Unwrap() http.ResponseWriter { return m.ResponseWriter }
 
 // Unwrap leads a ResponseController to deadlines.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

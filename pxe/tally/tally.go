@@ -30,6 +30,7 @@ type Count struct {
 	What     string    `json:"what"`     // an answer, or the reason for none
 	Refused  bool      `json:"refused"`  // refused or dropped
 	Total    uint64    `json:"total"`
+	Bytes    uint64    `json:"bytes,omitempty"` // that were sent, of what is counted in bytes too
 	Last     time.Time `json:"last"`
 	Detail   string    `json:"detail,omitempty"` // of the newest one
 	said     uint64    // of Total, how many the log knows of
@@ -70,6 +71,20 @@ func (c Counter) Pass(what string) { c.add(what, "", false) }
 // Refuse counts something that got no answer, or no good one. The first one
 // after a quiet minute is said at once, those that follow at the end of it.
 func (c Counter) Refuse(reason, detail string) { c.add(reason, detail, true) }
+
+// Sent counts bytes that left.
+func (c Counter) Sent(what string, bytes int64) {
+	if c.book == nil || bytes < 0 {
+		return
+	}
+	b := c.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.count(c.protocol, what, false)
+	n.Total++
+	n.Bytes += uint64(bytes)
+	n.Last = b.now()
+}
 
 // Set takes over a total that somebody else counts of something dropped.
 func (c Counter) Set(reason string, total uint64) {
@@ -199,6 +214,24 @@ func (b *Book) WriteMetrics(w io.Writer) error {
 				return fmt.Errorf("metrics: %w", err)
 			}
 		}
+	}
+	return b.writeBytes(w)
+}
+
+// writeBytes writes what is counted in bytes.
+func (b *Book) writeBytes(w io.Writer) error {
+	const name = "cairn_deployer_sent_bytes_total"
+	text := ""
+	for _, n := range b.Counts() {
+		if n.Bytes > 0 && text == "" {
+			text = fmt.Sprintf("# HELP %s Bytes that the deployer sent, by file.\n# TYPE %s counter\n", name, name)
+		}
+		if n.Bytes > 0 {
+			text += fmt.Sprintf("%s{protocol=%q,what=%q} %d\n", name, n.Protocol, n.What, n.Bytes)
+		}
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		return fmt.Errorf("metrics: %w", err)
 	}
 	return nil
 }

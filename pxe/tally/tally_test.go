@@ -55,7 +55,10 @@ func TestMetrics(t *testing.T) {
 	b.For("dhcp").Refuse("foreign", "")
 	b.For("dhcp").Refuse("foreign", "")
 	b.For("tftp").Refuse("not-found", "x")
+	b.For("http").Sent("root.img", 4<<20)
+	b.For("http").Sent("root.img", 77)
 	(Counter{}).Refuse("nobody", "counts this")
+	(Counter{}).Sent("nor", 1)
 	var got bytes.Buffer
 	if err := b.WriteMetrics(&got); err != nil {
 		t.Fatal(err)
@@ -63,10 +66,14 @@ func TestMetrics(t *testing.T) {
 	want := `# HELP cairn_deployer_answers_total Answers of the deployer, by protocol.
 # TYPE cairn_deployer_answers_total counter
 cairn_deployer_answers_total{protocol="dhcp",what="ack"} 1
+cairn_deployer_answers_total{protocol="http",what="root.img"} 2
 # HELP cairn_deployer_refused_total Packets and requests that were refused or dropped, by protocol and reason.
 # TYPE cairn_deployer_refused_total counter
 cairn_deployer_refused_total{protocol="dhcp",what="foreign"} 2
 cairn_deployer_refused_total{protocol="tftp",what="not-found"} 1
+# HELP cairn_deployer_sent_bytes_total Bytes that the deployer sent, by file.
+# TYPE cairn_deployer_sent_bytes_total counter
+cairn_deployer_sent_bytes_total{protocol="http",what="root.img"} 4194381
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Error(diff)
