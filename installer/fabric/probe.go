@@ -32,30 +32,20 @@ type probing struct {
 	log   *slog.Logger
 }
 
-func (p probing) run(ctx context.Context, prepare func(netlink.Link, int, *slog.Logger) error) (plan.FabricReport, error) {
+func (p probing) run(ctx context.Context, prepare preparation) (plan.FabricReport, error) {
 	order, report := p.order, plan.FabricReport{Round: p.order.Round}
-	link, err := trunkCard(order.Trunk)
+	trunk, err := p.open(order.Trunk, prepare)
 	if err != nil {
 		return report, err
 	}
-	if err := prepare(link, order.MTU, p.log); err != nil {
-		return report, err
-	}
-	card, err := net.InterfaceByIndex(link.Attrs().Index)
-	if err != nil {
-		return report, fmt.Errorf("network card %s: %w", order.Trunk, err)
-	}
-	report.SpeedMbps = speed(card.Name)
-	s, err := open(card)
-	if err != nil {
-		return report, err
-	}
-	heard := map[plan.FabricHeard]int{}
+	further := p.further(prepare)
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(order.Seconds)*time.Second, errOver)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.sweep(ctx, order) })
-	g.Go(func() error { return s.listen(ctx, order.Round, heard) })
+	for _, s := range append(further, trunk) {
+		g.Go(func() error { return s.sweep(ctx, order) })
+		g.Go(func() error { return s.listen(ctx, order.Round) })
+	}
 	if order.Address.IsValid() {
 		g.Go(func() error {
 			var err error
@@ -67,8 +57,53 @@ func (p probing) run(ctx context.Context, prepare func(netlink.Link, int, *slog.
 	if errors.Is(err, errOver) {
 		err = nil
 	}
-	report.Heard = list(heard)
-	return report, errors.Join(err, s.close())
+	report.Heard, report.SpeedMbps = list(trunk.heard), speed(trunk.card.Name)
+	for _, s := range further {
+		report.More = append(report.More, plan.FabricCard{MAC: s.card.HardwareAddr.String(), Heard: list(s.heard), SpeedMbps: speed(s.card.Name)})
+		err = errors.Join(err, s.close())
+	}
+	return report, errors.Join(err, trunk.close())
+}
+
+// A preparation makes a card ready for frames of a size.
+type preparation func(card netlink.Link, mtu int, log *slog.Logger) error
+
+// An ear is a card that sends probes, and the largest that it heard.
+type ear struct {
+	*socket
+	heard map[plan.FabricHeard]int
+}
+
+// open makes a card ready and listens on it.
+func (p probing) open(mac string, prepare preparation) (ear, error) {
+	link, err := trunkCard(mac)
+	if err != nil {
+		return ear{}, err
+	}
+	if err := prepare(link, p.order.MTU, p.log); err != nil {
+		return ear{}, err
+	}
+	card, err := net.InterfaceByIndex(link.Attrs().Index)
+	if err != nil {
+		return ear{}, fmt.Errorf("network card %s: %w", mac, err)
+	}
+	s, err := open(card)
+	return ear{s, map[plan.FabricHeard]int{}}, err
+}
+
+// further opens the other cards of the order. One that is in a bond already
+// cannot be told from it, and is left out.
+func (p probing) further(prepare preparation) []ear {
+	var list []ear
+	for _, mac := range p.order.Cards {
+		e, err := p.open(mac, prepare)
+		if err != nil {
+			p.log.Warn("fabric check", "card", mac, "error", err)
+			continue
+		}
+		list = append(list, e)
+	}
+	return list
 }
 
 // errOver ends a round in good order.
@@ -127,7 +162,7 @@ func (s *socket) sweep(ctx context.Context, order plan.FabricOrder) error {
 }
 
 // listen notes the largest probe of the round from everybody, by tag.
-func (s *socket) listen(ctx context.Context, round int, heard map[plan.FabricHeard]int) error {
+func (s ear) listen(ctx context.Context, round int) error {
 	buf := make([]byte, 1<<16)
 	for ctx.Err() == nil {
 		t, err := s.receive(buf)
@@ -141,7 +176,7 @@ func (s *socket) listen(ctx context.Context, round int, heard map[plan.FabricHea
 			return err
 		case int(t.round) == round:
 			key := plan.FabricHeard{MAC: t.from.String(), VLAN: int(t.vlan), As: int(t.tag)}
-			heard[key] = max(heard[key], int(t.size))
+			s.heard[key] = max(s.heard[key], int(t.size))
 		}
 	}
 	return context.Cause(ctx)

@@ -115,6 +115,35 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestProbeOnEachCard lets a machine with two cards that will make a bond take
+// part in a round, and says which is not there.
+func TestProbeOnEachCard(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	macs := wires(t, "a", "b", "c")
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		order := plan.FabricOrder{Round: 7, Trunk: macs["c"], VLANs: []int{100}, MTU: 1500, Seconds: 6}
+		if _, err := Probe(context.Background(), order, slog.New(slog.DiscardHandler)); err != nil {
+			t.Error(err)
+		}
+	})
+	order := plan.FabricOrder{Round: 7, Trunk: macs["a"], Cards: []string{macs["b"], "52:54:00:00:00:99"}, VLANs: []int{100}, MTU: 1500, Seconds: 4}
+	r, err := Probe(context.Background(), order, slog.New(slog.DiscardHandler))
+	must(t, err)
+	wg.Wait()
+	if len(r.More) != 1 || r.More[0].MAC != macs["b"] {
+		t.Fatalf("further cards: %+v; want one, %s", r.More, macs["b"])
+	}
+	h := plan.FabricHeard{MAC: macs["c"], VLAN: 100, As: 100, Size: 1500}
+	for card, heard := range map[string][]plan.FabricHeard{"a": r.Heard, "b": r.More[0].Heard} {
+		if !slices.Contains(heard, h) {
+			t.Errorf("card %s did not hear %+v, but %+v", card, h, heard)
+		}
+	}
+}
+
 // TestOthers finds the card that has the address too.
 func TestOthers(t *testing.T) {
 	if !inNamespace(t) {

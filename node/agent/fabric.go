@@ -74,7 +74,7 @@ func (r *reference) once(ctx context.Context, last int) (int, error) {
 	// What the node probes on is not for others to say, and it does not ask for
 	// its own address, which it has.
 	mine := *order
-	mine.Trunk, mine.Management = r.trunk, ""
+	mine.Trunk, mine.Cards, mine.Management = r.trunk, nil, ""
 	mine.Address, mine.Peers = spec.FabricOrder{}.Address, nil
 	r.log.Info("fabric check", "round", mine.Round, "vlans", len(mine.VLANs), "machines", len(order.Peers))
 	report, err := r.probe(ctx, mine)

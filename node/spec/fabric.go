@@ -9,12 +9,15 @@ import (
 // Everybody in it sends probes on each of its trunk's VLANs and untagged, and
 // reports whose it heard. New machines are asked, and some of those that run.
 type FabricOrder struct {
-	Round   int          `json:"round"`   // from 1; a machine takes part in a round once
-	Trunk   string       `json:"trunk"`   // MAC of the card that carries the tagged networks
-	VLANs   []int        `json:"vlans"`   // those of the tenant range
-	MTU     int          `json:"mtu"`     // bytes of payload that must pass
-	Seconds int          `json:"seconds"` // how long to send and listen
-	Peers   []FabricPeer `json:"peers"`   // who else takes part
+	Round   int    `json:"round"`   // from 1; a machine takes part in a round once
+	Trunk   string `json:"trunk"`   // MAC of the card that carries the tagged networks
+	VLANs   []int  `json:"vlans"`   // those of the tenant range
+	MTU     int    `json:"mtu"`     // bytes of payload that must pass
+	Seconds int    `json:"seconds"` // how long to send and listen
+	// Cards are the MACs of further cards, which will make a bond with the
+	// trunk: each is probed by itself, for its own switch port.
+	Cards []string     `json:"cards,omitempty"`
+	Peers []FabricPeer `json:"peers"` // who else takes part
 
 	// Management is the MAC of the card with Address, of which the machine
 	// asks whether somebody else has it.
@@ -65,6 +68,16 @@ type FabricReport struct {
 	Duplicates []string `json:"duplicates,omitempty"`
 	Clock      string   `json:"clock,omitempty"`      // RFC 3339 with nanoseconds, when the report was sent
 	SpeedMbps  int      `json:"speed_mbps,omitempty"` // of the trunk
+	// More is what the further cards of the order heard, those that could be
+	// probed by themselves.
+	More []FabricCard `json:"more,omitempty"`
+}
+
+// A FabricCard is what a further card of a machine heard.
+type FabricCard struct {
+	MAC       string        `json:"mac"`
+	Heard     []FabricHeard `json:"heard"`
+	SpeedMbps int           `json:"speed_mbps,omitempty"`
 }
 
 // FabricHeard says that probes of a peer came in and how large the largest

@@ -45,6 +45,7 @@ type gathering struct {
 	order      plan.FabricOrder
 	members    []string // records
 	references []string // those of them that are nodes which run
+	cards      []card   // of the members, as order.Peers
 	reports    map[string]*plan.FabricReport
 	skews      map[string]time.Duration
 	ends       time.Time
@@ -85,6 +86,7 @@ func (f *Fleet) fabric(r *record) (Check, *plan.FabricOrder) {
 		c.Why = fmt.Sprintf("round %d: probing %d VLANs with %d machines", g.order.Round, len(g.order.VLANs), len(g.members))
 		order := g.order
 		order.Trunk, order.Management, order.Address = m.Plan.Tenant, m.Plan.Management, m.Address
+		order.Cards = m.furtherCards()
 		return c, &order
 	}
 	v := f.rounds.verdict[r.Key]
@@ -148,16 +150,12 @@ func (f *Fleet) gather(now time.Time) {
 	g.references = f.references(now)
 	g.members = append(g.members, g.references...)
 	for _, key := range g.members {
-		g.order.Peers = append(g.order.Peers, peer(&f.records[key].Machine))
+		g.seat(f.records[key])
 	}
 	f.rounds.waiting = map[string]time.Time{}
 	f.rounds.current = g
 	f.rounds.nodes.tell()
 	f.conf.Log.Info("fabric check starts", "round", g.order.Round, "machines", len(g.members), "nodes", len(g.references), "vlans", len(g.order.VLANs), "mtu", g.order.MTU)
-}
-
-func peer(m *Machine) plan.FabricPeer {
-	return plan.FabricPeer{Machine: m.ID, Name: cmp.Or(m.Name, m.ID), MAC: m.trunk(), Place: place(m, m.trunk())}
 }
 
 // place is the switch port of a card, from what LLDP said on it.
@@ -196,15 +194,17 @@ func (f *Fleet) conclude() {
 	f.rounds.current = nil
 	round := fabric.Round{Number: g.order.Round, At: f.conf.Now(), VLANs: g.order.VLANs, MTU: g.order.MTU,
 		MaxSkew: time.Duration(f.conf.Rack.Fabric.MaxSkew) * time.Second}
-	for i, key := range g.members {
-		round.Members = append(round.Members, fabric.Member{FabricPeer: g.order.Peers[i], Report: g.reports[key], Skew: g.skews[key]})
-		if r := f.records[key]; r != nil && r.Machine.Plan != nil && r.Machine.Plan.Tenant == r.Machine.Plan.Management {
+	for i, c := range g.cards {
+		if report, took := c.heard(g.reports[c.key]); took {
+			round.Members = append(round.Members, fabric.Member{FabricPeer: g.order.Peers[i], Report: report, Skew: c.skew(g.skews)})
+		}
+		if r := f.records[c.key]; r != nil && r.Machine.Plan != nil && r.Machine.Plan.Tenant == r.Machine.Plan.Management {
 			round.Shared = true
 		}
 	}
 	matrix := fabric.Evaluate(round)
 	f.rounds.last = &matrix
-	for i, key := range g.members {
+	for _, key := range g.members {
 		r := f.records[key]
 		switch {
 		case slices.Contains(g.references, key):
@@ -213,7 +213,7 @@ func (f *Fleet) conclude() {
 			}
 		case r == nil || g.reports[key] == nil: // gone, or asked again in the next round
 		default:
-			f.rounds.verdict[key] = verdict{r.Nonce, matrix.Faults(g.order.Peers[i].Machine), len(g.reports) == 1}
+			f.rounds.verdict[key] = verdict{r.Nonce, matrix.Faults(r.Machine.ID), len(g.reports) == 1 && len(g.reports[key].More) == 0}
 		}
 	}
 	for _, finding := range matrix.Findings {
@@ -242,8 +242,12 @@ func (f *Fleet) report(r *record, report plan.FabricReport) error {
 	if g == nil || report.Round != g.order.Round || !slices.Contains(g.members, r.Key) {
 		return fmt.Errorf("%w: machine %s reports of round %d of the fabric check, which is over or is not its own", ErrState, r.Machine.ID, report.Round)
 	}
-	if len(report.Heard) > maxHeard || len(report.Duplicates) > 64 {
-		return fmt.Errorf("%w: a fabric report of %d lines; allowed: %d", ErrDenied, len(report.Heard), maxHeard)
+	lines := len(report.Heard)
+	for _, c := range report.More {
+		lines += len(c.Heard)
+	}
+	if lines > maxHeard || len(report.Duplicates) > 64 {
+		return fmt.Errorf("%w: a fabric report of %d lines; allowed: %d", ErrDenied, lines, maxHeard)
 	}
 	g.reports[r.Key] = &report
 	if at, err := time.Parse(time.RFC3339Nano, report.Clock); err == nil {
