@@ -79,22 +79,27 @@ type (
 // Have says which chunks of root.img a machine holds and serves to peers
 // under http://<its address>:<port>/image/root.img, with ranges.
 type Have struct {
-	Port  int    `json:"port"`
-	Bits  string `json:"bits"`  // hex of a bitmap, chunk 0 in the lowest bit of the first byte
-	Sent  int64  `json:"sent"`  // bytes given to peers so far
-	Taken int64  `json:"taken"` // bytes taken from peers so far
+	Port  int   `json:"port"`  // 0: it serves nobody
+	Bits  Bits  `json:"bits"`  // what it holds
+	Sent  int64 `json:"sent"`  // bytes given to peers so far
+	Taken int64 `json:"taken"` // bytes taken from peers so far
+	// Damaged are the URLs of peers that gave it a chunk that was wrong.
+	Damaged []string `json:"damaged,omitempty"`
 }
 
-// A Swarm is who else has chunks.
+// A Swarm is who else has chunks, and which ones the machine is to fetch from
+// the deployer: each chunk is given to one machine, and the others have it from
+// there.
 type Swarm struct {
 	Peers []SwarmPeer `json:"peers"`
-	First int         `json:"first"` // chunk to begin with, so that not all fetch the same
+	Take  Bits        `json:"take"`  // from the deployer; all else comes to peers soon
+	First int         `json:"first"` // of those, the one to begin with
 }
 
 // A SwarmPeer is a machine that serves chunks.
 type SwarmPeer struct {
 	URL  string `json:"url"` // of root.img
-	Bits string `json:"bits"`
+	Bits Bits   `json:"bits"`
 }
 
 // An UnlockRequest asks for the key of a node's data partition.
