@@ -55,15 +55,23 @@ func (m *machine) bootDisk(ctx context.Context, named string) error {
 	if err != nil {
 		return err
 	}
-	data, err := vault.Open(in.Parts[plan.LabelData])
+	m.doing = "opening the data of " + in.Disk
+	data, err := vault.Open(ctx, in.Data(), m.unlock)
 	if err != nil {
 		return err
+	}
+	for _, note := range data.Notes() {
+		m.log.Warn("mirror", "note", note)
+		m.console.Printf("cairn: %s", note)
 	}
 	if err := m.mountVar(ctx, root, data.Path); err != nil {
 		return err
 	}
 	node, err := readNode(sysroot)
 	if err != nil {
+		return err
+	}
+	if err := m.mountFurther(ctx, root, data); err != nil {
 		return err
 	}
 	if err := root.MountVolatile(filepath.Join(scratch, "etc")); err != nil {
@@ -84,12 +92,15 @@ func (m *machine) bootDisk(ctx context.Context, named string) error {
 // noSlot says why nothing can be booted. A disk whose installation was cut off
 // is not booted again: the firmware goes on to what can finish it.
 func (m *machine) noSlot(in slot.Installation, why error) error {
-	err := disk.Disarm(in.Disk)
-	if errors.Is(err, disk.ErrNotCutOff) {
-		return why
+	cut := false
+	for _, d := range append([]slot.Installation{in}, in.Twins...) {
+		err := disk.Disarm(d.Disk)
+		if err != nil && !errors.Is(err, disk.ErrNotCutOff) {
+			m.log.Error("disarm the disk", "disk", d.Disk, "error", err)
+		}
+		cut = cut || err == nil
 	}
-	if err != nil {
-		m.log.Error("disarm the disk", "error", err)
+	if !cut {
 		return why
 	}
 	return &plan.Refusal{Reason: fmt.Sprintf("the installation on %s was cut off before its end", in.Disk),
@@ -101,14 +112,14 @@ func (m *machine) noSlot(in slot.Installation, why error) error {
 func (m *machine) openSlot(in slot.Installation, slots []slot.Slot) (*slot.Root, error) {
 	var errs []error
 	for _, s := range slots {
-		m.log.Info("slot chosen", "disk", in.Disk, "slot", s.Label, "version", s.Manifest.Version)
-		m.console.Printf("cairn: booting version %s from %s of %s", s.Manifest.Version, s.Label, in.Disk)
+		m.log.Info("slot chosen", "disk", s.Disk, "slot", s.Label, "version", s.Manifest.Version)
+		m.console.Printf("cairn: booting version %s from %s of %s", s.Manifest.Version, s.Label, s.Disk)
 		root, err := slot.Open(sysroot, s.Device, s.Manifest.Verity)
 		if err == nil {
 			return root, nil
 		}
 		m.log.Error("slot", "slot", s.Label, "error", err)
-		errs = append(errs, fmt.Errorf("%s: %w", s.Label, err))
+		errs = append(errs, fmt.Errorf("%s of %s: %w", s.Label, s.Disk, err))
 	}
 	return nil, &plan.Refusal{Reason: fmt.Sprintf("no slot of %s can be read: %v", in.Disk, errors.Join(errs...)),
 		Remedy: "The disk is damaged or was changed: install this machine again, on another disk if it fails again"}
@@ -140,13 +151,22 @@ func (m *machine) installation(ctx context.Context, named string) (slot.Installa
 			return false
 		}
 		picked, err = slot.Pick(found, named)
-		return named == "" || err == nil
+		if err != nil {
+			return named == ""
+		}
+		return picked.Whole()
 	}, func(d time.Duration) {
-		m.console.Printf("cairn: waiting for the installed disk, for %s so far", d.Round(time.Second))
+		what := "the installed disk"
+		if picked.Disk != "" {
+			what = "the other disk of the mirror with " + picked.Disk
+		}
+		m.console.Printf("cairn: waiting for %s, for %s so far", what, d.Round(time.Second))
 	})
 	switch {
 	case err != nil:
 		return picked, err
+	case waitErr != nil && picked.Disk != "" && ctx.Err() == nil:
+		return picked, nil // a mirror with one disk is good enough to start
 	case waitErr != nil && len(found) == 0:
 		return picked, fmt.Errorf("%w (%w)", slot.ErrNone, waitErr)
 	default:

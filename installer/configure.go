@@ -27,21 +27,24 @@ const database = "lib/mysql"
 // the image's own tools, and gives the machine its identity.
 func (j *job) configure(ctx context.Context) (err error) {
 	j.phases.begin(phaseConfigure, "data partition")
-	devices, err := j.partitions(ctx)
+	disks, err := j.partitions(ctx)
 	if err != nil {
 		return err
 	}
-	root, err := slot.Open(sysroot, devices[plan.LabelSlotA], j.release.Manifest.Verity)
+	root, err := slot.Open(sysroot, disks[0].Parts[plan.LabelSlotA], j.release.Manifest.Verity)
 	if err != nil {
 		return err
 	}
-	var data slot.Mapping
+	var data *vault.Volume
 	defer func() { err = errors.Join(err, root.Close(), data.Close()) }()
-	if data, err = vault.Make(j.plan, devices[plan.LabelData]); err != nil {
+	n := vault.New{Encrypt: j.plan.Encrypt, Keep: j.from.Keeper(j.plan)}
+	for _, d := range disks {
+		n.Parts = append(n.Parts, d.Parts[plan.LabelData])
+	}
+	if data, err = vault.Make(ctx, n); err != nil {
 		return err
 	}
 	began := time.Now()
-	const lazily = "lazy_itable_init=1,lazy_journal_init=1"
 	if err := root.Run(ctx, "/usr/sbin/mkfs.ext4", "-q", "-F", "-L", plan.LabelData, "-E", lazily, data.Path); err != nil {
 		return err
 	}
@@ -55,6 +58,9 @@ func (j *job) configure(ctx context.Context) (err error) {
 		skip = append(skip, database)
 	}
 	if err := copyTree(filepath.Join(root.Dir, factoryVar), filepath.Join(root.Dir, "var"), skip...); err != nil {
+		return err
+	}
+	if err := j.makeFurther(ctx, root, data); err != nil {
 		return err
 	}
 	j.phases.begin(phaseEnrol, j.plan.HostName)
@@ -71,21 +77,33 @@ func (j *job) configure(ctx context.Context) (err error) {
 	return nil
 }
 
-// partitions waits until the kernel shows the new partitions.
-func (j *job) partitions(ctx context.Context) (map[string]string, error) {
-	const patience = 20 * time.Second
-	for end := time.Now().Add(patience); ; {
+// lazily leaves what mkfs need not write now to the kernel.
+const lazily = "lazy_itable_init=1,lazy_journal_init=1"
+
+// partitionPatience is how long the kernel may take to show new partitions.
+const partitionPatience = 20 * time.Second
+
+// partitions waits until the kernel shows the new partitions, and lists them
+// by the disks of the plan.
+func (j *job) partitions(ctx context.Context) ([]slot.Installation, error) {
+	for end := time.Now().Add(partitionPatience); ; {
 		found, err := slot.Host().Find()
 		if err != nil {
 			return nil, err
 		}
-		for _, in := range found {
-			if in.Disk == j.plan.Disk.Path {
-				return in.Parts, nil
+		var out []slot.Installation
+		for _, d := range j.plan.Disks() {
+			in, err := slot.Pick(found, d.Path)
+			if err != nil {
+				break
 			}
+			out = append(out, in)
+		}
+		if len(out) == len(j.plan.Disks()) {
+			return out, nil
 		}
 		if time.Now().After(end) {
-			return nil, fmt.Errorf("the new partitions of %s do not appear", j.plan.Disk.Path)
+			return nil, fmt.Errorf("the new partitions of %s do not appear", j.plan.Disks()[len(out)].Path)
 		}
 		select {
 		case <-ctx.Done():

@@ -74,7 +74,7 @@ func (m *machine) run(ctx context.Context) error {
 	}
 	m.doing = "loading drivers"
 	// The kernel would ask a modprobe for the ciphers; there is none here.
-	if err := m.modules.Load("crypto-sha256", "crypto-crc32c", "crypto-xts", "dm-mod", "dm-verity", "dm-crypt", "erofs", "overlay", "ext4"); err != nil {
+	if err := m.modules.Load("crypto-sha256", "crypto-crc32c", "crypto-xts", "dm-mod", "dm-verity", "dm-crypt", "raid1", "erofs", "overlay", "ext4"); err != nil {
 		return err
 	}
 	n := m.modules.Coldplug("/sys")

@@ -14,6 +14,7 @@ import (
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/installer/slot"
 	"github.com/cairn-cloud/cairn/installer/source"
+	"github.com/cairn-cloud/cairn/installer/vault"
 )
 
 // An origin is who decides about an installation: the person who wrote
@@ -23,8 +24,14 @@ type origin interface {
 	Plan(ctx context.Context, inv plan.Inventory) (plan.Plan, error)
 	// Progress passes a report on; a lost one does no harm.
 	Progress(ctx context.Context, p plan.Progress)
+	// Keeper hands keys of encrypted data to the deployer; nil: nobody keeps
+	// them for this machine.
+	Keeper(p plan.Plan) func(context.Context, vault.Keys) ([]byte, error)
 	// Identity makes the machine a member of its cluster.
 	Identity(ctx context.Context, p plan.Plan) (identity, error)
+	// Share is how machines that install give each other chunks of the image;
+	// nil: this one installs alone.
+	Share() *sharer
 	// Place is where the release is.
 	Place() source.Place
 	// Medium is the disk that we install from, or empty.
@@ -137,39 +144,61 @@ func (j *job) run(ctx context.Context, bootMAC string) error {
 	return j.carryOut(ctx, stamp)
 }
 
-// stillSame checks that the plan speaks of a disk that is here, of that size
-// and serial number: it may come from elsewhere.
+// stillSame checks that the plan speaks of disks that are here, of that size
+// and serial number, each once: it may come from elsewhere.
 func stillSame(inv plan.Inventory, p plan.Plan) error {
-	i := slices.IndexFunc(inv.Disks, func(d plan.Disk) bool { return d.Path == p.Disk.Path })
-	if i < 0 || inv.Disks[i].Size != p.Disk.Size || inv.Disks[i].Serial != p.Disk.Serial {
-		return fmt.Errorf("the plan is for disk %s, which is not in this machine", p.Disk)
+	all := p.Disks()
+	for _, d := range p.Data {
+		all = append(all, d.Disk)
 	}
-	if inv.Disks[i].ReadOnly || inv.Disks[i].Medium {
-		return fmt.Errorf("the plan is for disk %s, which cannot be written: it is %s", p.Disk, inv.Disks[i])
+	for n, d := range all {
+		i := slices.IndexFunc(inv.Disks, func(o plan.Disk) bool { return o.Path == d.Path })
+		if i < 0 || inv.Disks[i].Size != d.Size || inv.Disks[i].Serial != d.Serial {
+			return fmt.Errorf("the plan is for disk %s, which is not in this machine", d)
+		}
+		if inv.Disks[i].ReadOnly || inv.Disks[i].Medium {
+			return fmt.Errorf("the plan is for disk %s, which cannot be written: it is %s", d, inv.Disks[i])
+		}
+		if slices.ContainsFunc(all[:n], func(o plan.Disk) bool { return o.Path == d.Path }) {
+			return fmt.Errorf("the plan has disk %s twice", d)
+		}
 	}
 	return nil
 }
 
 // carryOut does what the plan says. The footer comes last: before it nothing
 // of this can be booted.
-func (j *job) carryOut(ctx context.Context, stamp string) error {
+func (j *job) carryOut(ctx context.Context, stamp string) (err error) {
 	j.doing("installing on " + j.plan.Disk.String())
-	w := &writer{plan: j.plan, release: j.release, phases: j.phases, resume: j.plan.Disk.Unfinished}
-	err := w.with(func() error {
-		if err := w.partition(); err != nil {
-			return err
-		}
-		if err := w.write(ctx); err != nil {
-			return err
-		}
-		return w.verify(ctx)
-	})
+	if err := vault.Check(j.plan, j.from.Keeper(j.plan) != nil); err != nil {
+		return err
+	}
+	all, err := j.writers()
 	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, all.close()) }()
+	// Data of an installation that is no more come after its slots.
+	if err := all.each((*writer).partition); err != nil {
+		return err
+	}
+	if err := j.partitionData(); err != nil {
+		return err
+	}
+	stop, err := j.share(ctx, all.list[0])
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := all.each(func(w *writer) error { return w.write(ctx) }); err != nil {
+		return err
+	}
+	if err := all.each(func(w *writer) error { return w.verify(ctx) }); err != nil {
 		return err
 	}
 	// The kernel does not open a partition of a disk that is held whole.
 	if err := j.configure(ctx); err != nil {
 		return err
 	}
-	return w.with(func() error { return w.finish(stamp) })
+	return all.each(func(w *writer) error { return w.finish(stamp) })
 }

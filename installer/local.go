@@ -12,6 +12,7 @@ import (
 	"github.com/cairn-cloud/cairn/hardening/pki"
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/installer/source"
+	"github.com/cairn-cloud/cairn/installer/vault"
 )
 
 // A local origin is rack.yaml: the machine becomes the first controller and
@@ -50,6 +51,9 @@ func (l *local) Stamp(r *source.Release) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// Keeper is nobody: the first machine has no deployer.
+func (l *local) Keeper(plan.Plan) func(context.Context, vault.Keys) ([]byte, error) { return nil }
 
 // Identity makes a new cluster with this node in it.
 func (l *local) Identity(_ context.Context, p plan.Plan) (identity, error) {

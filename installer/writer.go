@@ -9,7 +9,7 @@ import (
 	"github.com/cairn-cloud/cairn/installer/disk"
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/installer/source"
-	"github.com/cairn-cloud/cairn/installer/vault"
+	"github.com/cairn-cloud/cairn/installer/swarm"
 )
 
 // A writer brings a release onto a disk, but for what makes it bootable.
@@ -18,7 +18,9 @@ type writer struct {
 	release *source.Release
 	phases  *phases
 	resume  bool
+	from    disk.Chunks  // the release, or the disk that it was written to first
 	target  *disk.Target // inside with
+	swarm   *swarm.Swarm // others that install; nil: none
 }
 
 // with holds the disk while it does something. What the kernel has assembled
@@ -34,12 +36,6 @@ func (w *writer) with(do func() error) (err error) {
 }
 
 func (w *writer) partition() error {
-	if err := undone(w.plan); err != nil {
-		return err
-	}
-	if err := vault.Check(w.plan); err != nil {
-		return err
-	}
 	w.phases.begin(phasePartition, w.plan.Disk.Path)
 	if _, err := w.target.Partition(w.plan.Partitions); err != nil {
 		return err
@@ -62,6 +58,7 @@ func (w *writer) copies() ([]disk.Copy, error) {
 		if p.Label == plan.LabelSlotA {
 			c.Room -= manifest.FooterSize
 		}
+		w.shared(&c)
 		out = append(out, c)
 	}
 	return out, nil
@@ -72,13 +69,19 @@ func (w *writer) again(why error) { w.phases.print("%v; fetching it again", why)
 
 func (w *writer) write(ctx context.Context) error {
 	detail := "version " + w.release.Manifest.Version + " from " + w.release.Name()
+	if w.swarm != nil {
+		detail += " and from other machines"
+	} else if w.from != disk.Chunks(w.release) {
+		detail = "the same on " + w.plan.Disk.Path
+	}
 	if w.resume {
 		detail += ", keeping what is right on the disk"
 	}
 	w.phases.begin(phaseWrite, detail)
-	if err := w.each(ctx, func(ctx context.Context, c disk.Copy) error { return w.target.Write(ctx, w.release, c) }); err != nil {
+	if err := w.each(ctx, func(ctx context.Context, c disk.Copy) error { return w.target.Write(ctx, w.from, c) }); err != nil {
 		return err
 	}
+	w.fetched()
 	if err := w.bootCode(ctx); err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (w *writer) write(ctx context.Context) error {
 
 func (w *writer) verify(ctx context.Context) error {
 	w.phases.begin(phaseVerify, "reading back from "+w.plan.Disk.Path)
-	return w.each(ctx, func(ctx context.Context, c disk.Copy) error { return w.target.Verify(ctx, w.release, c) })
+	return w.each(ctx, func(ctx context.Context, c disk.Copy) error { return w.target.Verify(ctx, w.from, c) })
 }
 
 // each does something with every copy, and shows progress over all of them.

@@ -124,6 +124,7 @@ func (d *deployer) api() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", httpboot.API(d.fleet, d.fleet, d.log))
 	mux.Handle("/v1/nodes/{id}/fabric", httpboot.NodeAPI(d.fleet, d.log))
+	httpboot.HandleVaults(mux, d.fleet, d.log)
 	counters := httpboot.Counters(d.book, d.countKernel, d.detectors.servers, d.log)
 	mux.Handle("/v1/counters", counters)
 	mux.Handle("/metrics", counters)

@@ -18,11 +18,15 @@ import (
 const (
 	UnitService = "service"
 	UnitNode    = "node"
+	UnitUnlock  = "unlock"
 )
 
 // NodePrefix stands before a node's id in its common name, which is its
-// account at the broker.
-const NodePrefix = "node-"
+// account at the broker. UnlockPrefix makes a name that has no account anywhere.
+const (
+	NodePrefix   = "node-"
+	UnlockPrefix = "unlock-"
+)
 
 // IssueServer makes a key and a certificate for a server. The first name is
 // its common name; clients may use any of names and ips.
@@ -59,11 +63,7 @@ func (c *CA) issueServer(names []string, ips []netip.Addr, usages ...x509.ExtKey
 // subject is ServiceSubject.
 func (c *CA) IssueService(name string) (Pair, error) {
 	return c.issue(&x509.Certificate{
-		Subject: pkix.Name{
-			Organization:       []string{c.Cluster()},
-			OrganizationalUnit: []string{UnitService},
-			CommonName:         name,
-		},
+		Subject:     c.client(UnitService, name),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 }
@@ -72,6 +72,22 @@ func (c *CA) IssueService(name string) (Pair, error) {
 // the request, a CSR in PEM, only the public key and the proof that the sender
 // has its private half count: names and usages are ours.
 func (c *CA) IssueNode(csrPEM []byte, id string) ([]byte, error) {
+	return c.issueFor(csrPEM, id, &x509.Certificate{Subject: c.client(UnitNode, NodePrefix+id)})
+}
+
+// IssueUnlock makes a client certificate, as IssueNode does, that is good for
+// one thing: to ask the deployer for the key of the node's data partition. The
+// node cannot renew it before it has that key, so it lives as long as the CA;
+// the deployer withdraws keys, not certificates.
+func (c *CA) IssueUnlock(csrPEM []byte, id string) ([]byte, error) {
+	return c.issueFor(csrPEM, id, &x509.Certificate{Subject: c.client(UnitUnlock, UnlockPrefix+id), NotAfter: c.cert.NotAfter})
+}
+
+func (c *CA) client(unit, name string) pkix.Name {
+	return pkix.Name{Organization: []string{c.Cluster()}, OrganizationalUnit: []string{unit}, CommonName: name}
+}
+
+func (c *CA) issueFor(csrPEM []byte, id string, cert *x509.Certificate) ([]byte, error) {
 	block, _ := pem.Decode(csrPEM)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {
 		return nil, errors.New("issue node certificate: the request is not a CSR in PEM")
@@ -90,14 +106,8 @@ func (c *CA) IssueNode(csrPEM []byte, id string) ([]byte, error) {
 	if id == "" {
 		return nil, errors.New("issue node certificate: id is empty; allowed: a UUID")
 	}
-	der, err := c.sign(&x509.Certificate{
-		Subject: pkix.Name{
-			Organization:       []string{c.Cluster()},
-			OrganizationalUnit: []string{UnitNode},
-			CommonName:         NodePrefix + id,
-		},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}, public)
+	cert.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	der, err := c.sign(cert, public)
 	if err != nil {
 		return nil, fmt.Errorf("issue node certificate: %w", err)
 	}
@@ -144,7 +154,9 @@ func (c *CA) sign(cert *x509.Certificate, public crypto.PublicKey) ([]byte, erro
 	now := c.now()
 	cert.SerialNumber = serial
 	cert.NotBefore = now.Add(-Backdate)
-	cert.NotAfter = now.Add(LeafLife)
+	if cert.NotAfter.IsZero() {
+		cert.NotAfter = now.Add(LeafLife)
+	}
 	if cert.NotAfter.After(c.cert.NotAfter) {
 		cert.NotAfter = c.cert.NotAfter
 	}

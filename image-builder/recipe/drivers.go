@@ -15,6 +15,7 @@ var drivers = []Driver{
 	{"dm-mod", "dm-verity"},
 	{"dm-verity", "system slots"},
 	{"dm-crypt", "data partition, where it is encrypted"},
+	{"raid1", "data partition, where it is a mirror"},
 	{"xts", "as above; not named as a dependency"},
 	{"aesni-intel", "as above; as fast as the processor can"},
 	{"vfat", "ESP"},

@@ -20,6 +20,8 @@ type Contents struct {
 	Installed  string   // id of the Cairn installation
 	Unfinished bool     // it was cut off
 	Stamp      string   // see [Target.WriteStamp]
+	// ForData: the installation has its data of a role here, and no system.
+	ForData bool
 }
 
 // Look says what is on a disk of that size. It reads a few MiB.
@@ -50,6 +52,11 @@ func (c *Contents) table(r io.ReaderAt, size int64, t Table) {
 		c.cairn(r, t)
 		return
 	}
+	if e := t.find(plan.LabelDisk); e != nil && len(t.Entries) == 1 {
+		c.Installed, c.ForData = t.GUID, true
+		c.Words = append(c.Words, "a disk for data of an installation of Cairn"+dataOn(r, *e))
+		return
+	}
 	var names []string
 	for _, e := range t.Entries {
 		names = append(names, e.label())
@@ -64,6 +71,15 @@ func (c *Contents) table(r io.ReaderAt, size int64, t Table) {
 			c.Words = append(c.Words, fmt.Sprintf("%s on partition %d", w, e.Number))
 		}
 	}
+}
+
+// dataOn says which data those are, if it can be seen.
+func dataOn(r io.ReaderAt, e Entry) string {
+	_, label := Label(io.NewSectionReader(r, e.Start, e.Size), e.Size)
+	if label = strings.TrimPrefix(label, "cairn-"); label != "" {
+		return " (" + label + ")"
+	}
+	return ""
 }
 
 func (e Entry) label() string {

@@ -25,6 +25,7 @@ func (h Host) look(d *plan.Disk) {
 		c.Words = []string{fmt.Sprintf("unknown, it cannot be read: there was no answer for %s", h.patience())}
 	}
 	d.Contents, d.Installed, d.Unfinished, d.Stamp = c.Words, c.Installed, c.Unfinished, c.Stamp
+	d.ForData = c.ForData
 }
 
 // health asks the disk how it is. One that does not say, or not in time, has

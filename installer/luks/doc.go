@@ -1,6 +1,7 @@
-// Package luks makes and opens LUKS2 volumes for keys that are random: one
-// key slot with the key, one segment of AES-XTS up to the end of the device,
-// and a token that says where the key is. cryptsetup opens what it makes.
+// Package luks makes and opens LUKS2 volumes for keys that are random: a key
+// slot with the key, another one with a key for people, one segment of AES-XTS
+// up to the end of the device, and a token that says where the key is.
+// cryptsetup opens what it makes.
 //
 // It exists because the initramfs has no cryptsetup, and needs of LUKS2 only
 // this much. A key here has 256 random bits, so nothing is to be gained from

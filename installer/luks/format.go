@@ -6,12 +6,13 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/google/uuid"
 	"golang.org/x/crypto/xts"
 )
 
-// KeySize is the size of a key, in bytes. All of them must be random.
+// KeySize is the size of a key, in bytes. All of them are random.
 const KeySize = 32
 
 // What [Format] makes and [Open] takes.
@@ -31,49 +32,97 @@ type Disk interface {
 	io.WriterAt
 }
 
-// Format makes a volume on a device and returns its UUID. What was there is
-// lost. random is crypto/rand's; the volume is good once the caller has synced
-// the device: of the two headers the first is written last.
-func Format(d Disk, key []byte, token Token, random io.Reader) (string, error) {
-	if len(key) != KeySize {
-		return "", fmt.Errorf("a key of %d bytes; allowed: %d", len(key), KeySize)
+// A New says what a new volume is.
+type New struct {
+	UUID string // of [NewUUID]
+	// Keys open it, each alone. All are random: the first has [KeySize] bytes,
+	// a second one is text with as much in it, for people.
+	Keys  [][]byte
+	Token Token // says where the first key is
+}
+
+// maxKeys is how many keys of ours there is room for.
+const maxKeys = 2
+
+func (n *New) check() error {
+	switch _, err := uuid.Parse(n.UUID); {
+	case err != nil:
+		return fmt.Errorf("a volume %q; allowed: a UUID", n.UUID)
+	case len(n.Keys) == 0 || len(n.Keys) > maxKeys:
+		return fmt.Errorf("%d keys; allowed: 1 to %d", len(n.Keys), maxKeys)
+	}
+	for i, k := range n.Keys {
+		if len(k) < KeySize || i == 0 && len(k) != KeySize {
+			return fmt.Errorf("a key of %d bytes; allowed: %d", len(k), KeySize)
+		}
+	}
+	return nil
+}
+
+// NewUUID is the name of a new volume.
+func NewUUID() (string, error) {
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return "", fmt.Errorf("UUID of a volume: %w", err)
+	}
+	return id.String(), nil
+}
+
+// Format makes a volume on a device. What was there is lost. random is
+// crypto/rand's; the volume is good once the caller has synced the device: of
+// the two headers the first is written last.
+func Format(d Disk, n New, random io.Reader) error {
+	if err := n.check(); err != nil {
+		return err
 	}
 	secret := make([]byte, volumeKeySize)
 	h := binaryHeader{Version: 2, Size: headerSize, Sequence: 1}
-	slotSalt, digestSalt, id := make([]byte, saltSize), make([]byte, saltSize), uuid.UUID{}
-	for _, b := range [][]byte{secret, slotSalt, digestSalt, id[:], h.Salt[:]} {
+	digestSalt := make([]byte, saltSize)
+	for _, b := range [][]byte{secret, digestSalt, h.Salt[:]} {
 		if _, err := io.ReadFull(random, b); err != nil {
-			return "", fmt.Errorf("format: random numbers: %w", err)
+			return fmt.Errorf("format: random numbers: %w", err)
 		}
 	}
-	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // RFC 9562, version 4
-	copy(h.UUID[:], id.String())
+	copy(h.UUID[:], n.UUID)
 	copy(h.Algorithm[:], hashName)
-
-	token.Slots = []string{"0"}
+	n.Token.Slots = []string{"0"}
+	sum, err := derive(secret, digestSalt, sha256.Size)
+	if err != nil {
+		return err
+	}
 	m := metadata{
-		Slots: map[string]keySlot{"0": {Type: "luks2", KeySize: volumeKeySize,
-			AF:   antiForens{Type: "luks1", Stripes: stripes, Hash: hashName},
-			Area: area{Type: "raw", Offset: slotsAt, Size: slotSize, Encryption: cipherName, KeySize: volumeKeySize},
-			KDF:  kdf{Type: "pbkdf2", Hash: hashName, Iterations: iterations, Salt: slotSalt}}},
-		Tokens:   map[string]Token{"0": token},
+		Slots:    map[string]keySlot{},
+		Tokens:   map[string]Token{"0": n.Token},
 		Segments: map[string]segment{"0": {Type: "crypt", Offset: dataAt, Size: "dynamic", Encryption: cipherName, SectorSize: sector}},
 		Config:   config{JSONSize: headerSize - binarySize, SlotsSize: dataAt - slotsAt},
 	}
-	sum, err := derive(secret, digestSalt, sha256.Size)
-	if err != nil {
-		return "", err
+	var names []string
+	for i, key := range n.Keys {
+		name := strconv.Itoa(i)
+		if m.Slots[name], err = newSlot(d, slotsAt+int64(i)*slotSize, key, secret, random); err != nil {
+			return err
+		}
+		names = append(names, name)
 	}
-	m.Digests = map[string]digest{"0": {Type: "pbkdf2", Slots: []string{"0"}, Segments: []string{"0"},
+	m.Digests = map[string]digest{"0": {Type: "pbkdf2", Slots: names, Segments: []string{"0"},
 		Salt: digestSalt, Digest: sum, Hash: hashName, Iterations: iterations}}
-	if err := writeSlot(d, key, slotSalt, secret, random); err != nil {
-		return "", err
+	return writeHeaders(d, h, m)
+}
+
+// newSlot makes a place with the volume's key for one of ours.
+func newSlot(d io.WriterAt, at int64, key, secret []byte, random io.Reader) (keySlot, error) {
+	s := keySlot{Type: "luks2", KeySize: volumeKeySize,
+		AF:   antiForens{Type: "luks1", Stripes: stripes, Hash: hashName},
+		Area: area{Type: "raw", Offset: at, Size: slotSize, Encryption: cipherName, KeySize: volumeKeySize},
+		KDF:  kdf{Type: "pbkdf2", Hash: hashName, Iterations: iterations, Salt: make([]byte, saltSize)}}
+	if _, err := io.ReadFull(random, s.KDF.Salt); err != nil {
+		return s, fmt.Errorf("format: random numbers: %w", err)
 	}
-	return id.String(), writeHeaders(d, h, m)
+	return s, writeSlot(d, at, key, s.KDF.Salt, secret, random)
 }
 
 // writeSlot puts the volume's key, split and encrypted, into its place.
-func writeSlot(d io.WriterAt, key, salt, secret []byte, random io.Reader) error {
+func writeSlot(d io.WriterAt, at int64, key, salt, secret []byte, random io.Reader) error {
 	pieces, err := split(secret, random)
 	if err != nil {
 		return err
@@ -81,7 +130,7 @@ func writeSlot(d io.WriterAt, key, salt, secret []byte, random io.Reader) error 
 	if err := crypt(pieces, key, salt, (*xts.Cipher).Encrypt); err != nil {
 		return err
 	}
-	if _, err := d.WriteAt(pieces, slotsAt); err != nil {
+	if _, err := d.WriteAt(pieces, at); err != nil {
 		return fmt.Errorf("write the key slot: %w", err)
 	}
 	return nil

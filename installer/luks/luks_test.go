@@ -14,6 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// spare is the key for people.
+const spare = "ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567"
+
 // volume is a file with a volume, and its key.
 func volume(t *testing.T) (f *os.File, key []byte, id string) {
 	t.Helper()
@@ -29,7 +32,11 @@ func volume(t *testing.T) (f *os.File, key []byte, id string) {
 	if _, err := rand.Read(key); err != nil {
 		t.Fatal(err)
 	}
-	if id, err = Format(f, key, Token{Type: "cairn-test", Data: []byte("where")}, rand.Reader); err != nil {
+	if id, err = NewUUID(); err != nil {
+		t.Fatal(err)
+	}
+	n := New{UUID: id, Keys: [][]byte{key, []byte(spare)}, Token: Token{Type: "cairn-test", Data: []byte("where")}}
+	if err := Format(f, n, rand.Reader); err != nil {
 		t.Fatal(err)
 	}
 	return f, key, id
@@ -53,6 +60,9 @@ func TestWhatIsFormattedOpens(t *testing.T) {
 		t.Errorf("another key: got %v", err)
 	}
 	key[3] ^= 1
+	if again, err := Open(f, []byte(spare)); err != nil || !bytes.Equal(again.key, first.key) {
+		t.Errorf("with the key for people: %v", err)
+	}
 	if _, err := f.WriteAt(make([]byte, 100), 4000); err != nil {
 		t.Fatal(err)
 	}
@@ -74,8 +84,20 @@ func TestWhatIsNone(t *testing.T) {
 	if _, _, err := TokenOf(bytes.NewReader(nil)); !errors.Is(err, ErrNone) {
 		t.Errorf("an empty device: got %v", err)
 	}
-	if _, err := Format(nil, make([]byte, 31), Token{}, rand.Reader); err == nil || err.Error() != "a key of 31 bytes; allowed: 32" {
-		t.Errorf("a short key: got %v", err)
+	const id = "0b0f6e46-3c6a-4c1e-9a38-0a4c3f6f0001"
+	for _, c := range []struct {
+		new  New
+		want string
+	}{
+		{New{UUID: id, Keys: [][]byte{make([]byte, 31)}}, "a key of 31 bytes; allowed: 32"},
+		{New{UUID: id, Keys: [][]byte{make([]byte, 33)}}, "a key of 33 bytes; allowed: 32"},
+		{New{UUID: id, Keys: [][]byte{make([]byte, 32), []byte("short")}}, "a key of 5 bytes; allowed: 32"},
+		{New{UUID: id}, "0 keys; allowed: 1 to 2"},
+		{New{UUID: "x"}, `a volume "x"; allowed: a UUID`},
+	} {
+		if err := Format(nil, c.new, rand.Reader); err == nil || err.Error() != c.want {
+			t.Errorf("got %v\nwant %s", err, c.want)
+		}
 	}
 }
 
@@ -105,6 +127,11 @@ func TestCryptsetupAgrees(t *testing.T) {
 		t.Error(dump)
 	}
 	run("open", "--test-passphrase", "--key-file", keyFile, f.Name())
+	typed := exec.Command(tool, "open", "--test-passphrase", "--key-slot", "1", f.Name())
+	typed.Stdin = strings.NewReader(spare + "\n")
+	if out, err := typed.CombinedOutput(); err != nil {
+		t.Errorf("the key for people, typed: %v: %s", err, out)
+	}
 	v, err := Open(f, key)
 	if err != nil {
 		t.Fatal(err)

@@ -52,6 +52,8 @@ type Disk struct {
 	ReadOnly   bool     `json:"read_only,omitempty"`
 	Contents   []string `json:"contents,omitempty"`  // what is on it, in words; empty: blank
 	Installed  string   `json:"installed,omitempty"` // id of the Cairn installation on it (its GPT disk GUID)
+	// ForData: that installation has data of a role on it, and no system.
+	ForData bool `json:"for_data,omitempty"`
 	// Unfinished: an installation of ours was cut off on it. It holds nothing
 	// of anybody's and counts as blank.
 	Unfinished bool `json:"unfinished,omitempty"`

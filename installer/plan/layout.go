@@ -7,6 +7,7 @@ const (
 	LabelSlotA = "cairn-a"
 	LabelSlotB = "cairn-b"
 	LabelData  = "cairn-data" // the file system on it has this label too
+	LabelDisk  = "cairn-disk" // the only one of a disk for data of a role
 )
 
 // GPT partition types. Slots have one that no tool mounts by itself.
@@ -41,6 +42,19 @@ func Layout(disk int64) []Partition {
 		start += parts[i].Size
 	}
 	return parts
+}
+
+// DataLayout is the partition table of a disk for data of a role: all of it.
+func DataLayout(disk int64) []Partition {
+	return []Partition{{Label: LabelDisk, Type: typeData, Start: mib, Size: (disk-mib)/mib*mib - mib}}
+}
+
+// Disks are those that the system is written to, each the same.
+func (p *Plan) Disks() []Disk {
+	if p.Mirror == nil {
+		return []Disk{p.Disk}
+	}
+	return []Disk{p.Disk, *p.Mirror}
 }
 
 // Partition finds a partition by its name.

@@ -33,7 +33,8 @@ func (e *ManyError) Error() string {
 func Pick(found []Installation, named string) (Installation, error) {
 	if named != "" {
 		for _, in := range found {
-			if in.Disk == named || strings.EqualFold(in.ID, named) {
+			is := func(in Installation) bool { return in.Disk == named || strings.EqualFold(in.ID, named) }
+			if in, ok := in.first(is); ok {
 				return in, nil
 			}
 		}
@@ -51,7 +52,8 @@ func Pick(found []Installation, named string) (Installation, error) {
 
 // Choose lists the slots to boot, best first: the one that want says ("a" or
 // "b"), or every valid one by its version, newest first, A before B where both
-// are alike. An error tells what is wrong with every slot.
+// are alike, and those of its own disk before those of its twins. An error
+// tells what is wrong with every slot.
 func (in *Installation) Choose(want string, keys []ed25519.PublicKey) ([]Slot, error) {
 	labels := []string{plan.LabelSlotA, plan.LabelSlotB}
 	if want != "" {
@@ -62,13 +64,16 @@ func (in *Installation) Choose(want string, keys []ed25519.PublicKey) ([]Slot, e
 	}
 	var good []Slot
 	var errs []error
-	for _, label := range labels {
-		s, err := Read(label, in.Parts[label], keys)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+	for _, disk := range append([]Installation{*in}, in.Twins...) {
+		for _, label := range labels {
+			s, err := Read(label, disk.Parts[label], keys)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			s.Disk = disk.Disk
+			good = append(good, s)
 		}
-		good = append(good, s)
 	}
 	if len(good) == 0 {
 		return nil, fmt.Errorf("no slot of %s can be booted: %w", in.Disk, errors.Join(errs...))

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/installer/raid"
 )
 
 // An Installation is one disk with the partitions of Cairn.
@@ -18,6 +20,30 @@ type Installation struct {
 	ID    string            // disk GUID, lower case
 	Disk  string            // /dev/vda
 	Parts map[string]string // partition name (plan.Label*) -> device
+	// Mirror is the id of the mirror that its data are in; zero: none. Twins
+	// are the other disks of it that are there, each with a system of its own.
+	Mirror uuid.UUID
+	Twins  []Installation
+}
+
+// Data are the partitions that hold the data: one, or those of the mirror that
+// are there.
+func (in *Installation) Data() []string {
+	out := []string{in.Parts[plan.LabelData]}
+	for _, t := range in.Twins {
+		out = append(out, t.Parts[plan.LabelData])
+	}
+	return out
+}
+
+// Whole tells whether all disks of the installation are there. A mirror that
+// lacked one already when it was last used waits for none.
+func (in *Installation) Whole() bool {
+	if in.Mirror == uuid.Nil {
+		return true
+	}
+	h, err := raid.Look(in.Data())
+	return err == nil && h.Awaited == 0
 }
 
 // System is where the kernel shows its devices. The zero value is not usable;
@@ -48,9 +74,66 @@ func (s System) Find() ([]Installation, error) {
 		if in.ID, err = DiskGUID(in.Disk); err != nil {
 			return nil, err
 		}
+		if m, err := raid.ReadFile(in.Parts[plan.LabelData]); err == nil { // what is damaged belongs to none
+			in.Mirror = m.Array
+		}
 		out = append(out, *in)
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Disk < out[j].Disk })
+	return paired(out), nil
+}
+
+// paired puts the disks of a mirror together, under the first of them.
+func paired(all []Installation) []Installation {
+	var out []Installation
+	for _, in := range all {
+		i := slices.IndexFunc(out, func(o Installation) bool { return in.Mirror != uuid.Nil && o.Mirror == in.Mirror })
+		if i < 0 {
+			out = append(out, in)
+			continue
+		}
+		out[i].Twins = append(out[i].Twins, in)
+	}
+	return out
+}
+
+// first is the installation with that one of its disks in front.
+func (in Installation) first(is func(Installation) bool) (Installation, bool) {
+	if is(in) {
+		return in, true
+	}
+	i := slices.IndexFunc(in.Twins, is)
+	if i < 0 {
+		return in, false
+	}
+	twin := in.Twins[i]
+	rest := slices.Delete(slices.Clone(in.Twins), i, i+1)
+	in.Twins = nil
+	twin.Twins = append([]Installation{in}, rest...)
+	return twin, true
+}
+
+// Further lists the partitions of disks for data: the GUID of the disk, and
+// the device of its partition.
+func (s System) Further() (map[string]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.Sys, "class/block"))
+	if err != nil {
+		return nil, fmt.Errorf("find further disks: %w", err)
+	}
+	disks := map[string]*Installation{}
+	for _, e := range entries {
+		s.note(disks, e.Name())
+	}
+	out := map[string]string{}
+	for _, d := range disks {
+		part := d.Parts[plan.LabelDisk]
+		if part == "" {
+			continue
+		}
+		if id, err := DiskGUID(d.Disk); err == nil { // one that cannot be read is as good as none
+			out[id] = part
+		}
+	}
 	return out, nil
 }
 

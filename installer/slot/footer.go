@@ -44,6 +44,7 @@ func ReadKeys(file string) ([]ed25519.PublicKey, error) {
 type Slot struct {
 	Label     string // plan.LabelSlotA or plan.LabelSlotB
 	Device    string
+	Disk      string // that it is on
 	Manifest  *manifest.Manifest
 	Raw       []byte // the manifest as signed
 	Signature []byte

@@ -44,6 +44,23 @@ func (r *Root) MountVar(device string) error {
 	return r.mount(device, "var", "ext4", unix.MS_NOSUID|unix.MS_NODEV, "")
 }
 
+// MountFurther mounts the file system of a further disk.
+func (r *Root) MountFurther(device, at string) error {
+	if err := os.MkdirAll(filepath.Join(r.Dir, at), 0o700); err != nil {
+		return fmt.Errorf("mount %s: %w", device, err)
+	}
+	return r.mount(device, at, "ext4", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+}
+
+// Bar keeps anybody from writing where a further disk should be, to a disk
+// that it was not meant for.
+func (r *Root) Bar(at string) error {
+	if err := os.MkdirAll(filepath.Join(r.Dir, at), 0o700); err != nil {
+		return fmt.Errorf("bar %s: %w", at, err)
+	}
+	return r.mount("tmpfs", at, "tmpfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=4k,mode=0000")
+}
+
 // Repair lets the image's e2fsck mend what can be mended without a person.
 // Its exit status is a set of bits: 1 says that it has mended something, 2
 // that a mounted root would need a restart; this one is not mounted.

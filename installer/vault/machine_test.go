@@ -89,11 +89,10 @@ const (
 
 func TestInsideMake(t *testing.T) {
 	insideOnly(t)
-	p := plan.Plan{Encrypt: plan.CryptTPM}
-	if err := Check(p); err != nil {
+	if err := Check(plan.Plan{Encrypt: plan.CryptTPM}, false); err != nil {
 		t.Fatal(err)
 	}
-	m, err := Make(p, partition)
+	m, err := Make(t.Context(), New{Parts: []string{partition}, Encrypt: plan.CryptTPM})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +116,7 @@ func TestInsideMake(t *testing.T) {
 
 func TestInsideOpen(t *testing.T) {
 	insideOnly(t)
-	m, err := Open(partition)
+	m, err := Open(t.Context(), []string{partition}, nobody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +134,7 @@ func TestInsideOpen(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Error(err)
 	}
-	_, err = Open(partition)
+	_, err = Open(t.Context(), []string{partition}, nobody)
 	if err == nil || !strings.Contains(err.Error(), "stays closed: TPM: the TPM gives no keys any more") {
 		t.Errorf("the system could have the key too: got %v", err)
 	}
@@ -143,7 +142,7 @@ func TestInsideOpen(t *testing.T) {
 
 func TestInsideForeign(t *testing.T) {
 	insideOnly(t)
-	if _, err := Open(partition); err == nil || !strings.Contains(err.Error(), "the disk is of another machine") {
+	if _, err := Open(t.Context(), []string{partition}, nobody); err == nil || !strings.Contains(err.Error(), "the disk is of another machine") {
 		t.Errorf("with another TPM: got %v", err)
 	}
 }
@@ -151,24 +150,10 @@ func TestInsideForeign(t *testing.T) {
 // TestInMachine makes an encrypted disk in a machine with the kernel of the
 // release and a TPM, opens it there after a restart, and in another one.
 func TestInMachine(t *testing.T) {
-	if testing.Short() {
-		t.Skip("emulates a machine")
-	}
-	for _, tool := range []string{"qemu-system-x86_64", "swtpm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed", tool)
-		}
-	}
-	c := computer{initrd: archive(t), disk: filepath.Join(t.TempDir(), "disk"), kernel: "../../out/release/vmlinuz"}
-	if _, err := os.Stat(c.kernel); err != nil {
-		t.Skipf("%v; make iso builds it", err)
-	}
-	if err := os.WriteFile(c.disk, make([]byte, 64<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	c := machine(t)
 	mine, other := t.TempDir(), t.TempDir()
 	c.run(t, mine, "TestInsideMake")
-	raw, err := os.ReadFile(c.disk)
+	raw, err := os.ReadFile(c.disks[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,8 +166,55 @@ func TestInMachine(t *testing.T) {
 	c.run(t, other, "TestInsideRelease")
 }
 
+// machine is one with two blank disks.
+func machine(t *testing.T) computer {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("emulates a machine")
+	}
+	for _, tool := range []string{"qemu-system-x86_64", "swtpm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not installed", tool)
+		}
+	}
+	c := computer{initrd: archive(t), disks: []string{filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")}, kernel: "../../out/release/vmlinuz"}
+	if _, err := os.Stat(c.kernel); err != nil {
+		t.Skipf("%v; make iso builds it", err)
+	}
+	for _, d := range c.disks {
+		if err := os.WriteFile(d, make([]byte, 64<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// TestMirrorInMachine makes an encrypted mirror and a further disk, and takes
+// a disk out of it.
+func TestMirrorInMachine(t *testing.T) {
+	c := machine(t)
+	third := filepath.Join(t.TempDir(), "c")
+	if err := os.WriteFile(third, make([]byte, 64<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	chip := t.TempDir()
+	one, two := c.disks[0], c.disks[1]
+	with := func(disks ...string) computer {
+		c.disks = disks
+		return c
+	}
+	with(one, two, third).run(t, chip, "TestInsideMirrorMake")
+	with(one, two, third).run(t, chip, "TestInsideMirrorWhole")
+	with(two, third).run(t, chip, "TestInsideMirrorAlone")
+	with(one, two).run(t, chip, "TestInsideMirrorStale")
+	with(one).run(t, chip, "TestInsideMirrorAgain")
+}
+
 // A computer is the machine without its TPM.
-type computer struct{ kernel, initrd, disk string }
+type computer struct {
+	kernel, initrd string
+	disks          []string
+}
 
 // run powers the machine on with the TPM whose memory is in dir, for one test.
 func (c computer) run(t *testing.T, dir, test string) {
@@ -200,12 +232,15 @@ func (c computer) run(t *testing.T, dir, test string) {
 			t.Fatal("swtpm does not start")
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-nographic", "-nodefaults", "-no-reboot",
+	args := []string{"-accel", "tcg", "-cpu", "max", "-m", "512", "-nographic", "-nodefaults", "-no-reboot",
 		"-serial", "stdio", "-net", "none", "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng",
-		"-drive", "if=virtio,format=raw,file="+c.disk,
-		"-chardev", "socket,id=tpm,path="+socket, "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm0",
+		"-chardev", "socket,id=tpm,path=" + socket, "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm0",
 		"-kernel", c.kernel, "-initrd", c.initrd,
-		"-append", "console=ttyS0 quiet panic=-1 rdinit=/inside mitigations=off cryptomgr.notests nowatchdog audit=0 tsc=reliable no_timer_check "+runWord+test)
+		"-append", "console=ttyS0 quiet panic=-1 rdinit=/inside mitigations=off cryptomgr.notests nowatchdog audit=0 tsc=reliable no_timer_check " + runWord + test}
+	for _, d := range c.disks {
+		args = append(args, "-drive", "if=virtio,format=raw,file="+d)
+	}
+	cmd := exec.CommandContext(t.Context(), "qemu-system-x86_64", args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	serial, err := cmd.StdoutPipe()
 	if err != nil {

@@ -1,17 +1,20 @@
 package vault
 
 import (
+	"context"
 	"crypto/rand"
+	"encoding/base32"
 	"errors"
 	"fmt"
 	"os"
-	"time"
+	"strings"
 
 	"github.com/google/go-tpm/tpm2/transport"
 	"golang.org/x/sys/unix"
 
 	"github.com/cairn-cloud/cairn/installer/luks"
 	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/installer/raid"
 	"github.com/cairn-cloud/cairn/installer/slot"
 	"github.com/cairn-cloud/cairn/installer/tpm"
 )
@@ -19,144 +22,173 @@ import (
 // mapping is the clear text of an encrypted data partition.
 const mapping = "cairn-data"
 
-// Make is the device for the data file system of a new installation: the
-// partition itself, or the clear text of a volume on it whose key the TPM has.
-func Make(p plan.Plan, device string) (slot.Mapping, error) {
-	if p.Encrypt == "" {
-		return slot.Mapping{Path: device}, nil
+// KeptToken is the name of a key that the deployer keeps, among the tokens of
+// LUKS2. Its data say whom to ask, and how.
+const KeptToken = "cairn-deployer"
+
+// A Volume is a data partition that is open.
+type Volume struct {
+	Path   string       // of the device with the file system
+	Halves *raid.Halves // of a mirror; nil: it is none
+
+	array    string
+	clear    slot.Mapping
+	key      []byte // nil: nothing is encrypted
+	recovery string // while the volume is made
+}
+
+// Keys are what a deployer keeps of a machine. They are never logged.
+type Keys struct {
+	LUKS     string // UUID of the volume
+	Key      []byte // nil: the TPM has it
+	Recovery string // opens the volume too, and is for people
+}
+
+// A New says how a data partition is made.
+type New struct {
+	Parts   []string // one partition, or the two of a mirror
+	Encrypt string   // plan.CryptTPM, plan.CryptDeployer, or empty
+	// Keep hands the keys to the deployer and returns what the header says of
+	// it; nil: there is none.
+	Keep func(context.Context, Keys) ([]byte, error)
+}
+
+// Make makes the device for the data file system of a new installation: the
+// partition itself, or a mirror of two; and in it, where that is wanted, an
+// encrypted volume.
+func Make(ctx context.Context, n New) (*Volume, error) {
+	v := &Volume{Path: n.Parts[0]}
+	if len(n.Parts) > 1 {
+		if err := v.mirror(n.Parts); err != nil {
+			return nil, err
+		}
+	}
+	if n.Encrypt == "" {
+		return v, nil
+	}
+	if err := v.encrypt(ctx, n); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	return v, nil
+}
+
+// encrypt makes the volume on the device and opens it.
+func (v *Volume) encrypt(ctx context.Context, n New) error {
+	id, err := luks.NewUUID()
+	if err != nil {
+		return err
 	}
 	key := make([]byte, luks.KeySize)
 	if _, err := rand.Read(key); err != nil {
-		return slot.Mapping{}, fmt.Errorf("make a key: %w", err)
+		return fmt.Errorf("make a key: %w", err)
 	}
-	blob, err := withTPM(func(t transport.TPM) ([]byte, error) { return tpm.Seal(t, key) })
+	keys := [][]byte{key}
+	if n.Keep != nil {
+		if v.recovery, err = newRecovery(); err != nil {
+			return err
+		}
+		keys = append(keys, []byte(v.recovery))
+	}
+	token, err := v.token(ctx, n, Keys{LUKS: id, Key: key, Recovery: v.recovery})
 	if err != nil {
-		return slot.Mapping{}, err
+		return err
 	}
-	if err := format(device, key, luks.Token{Type: tpm.TokenType, Data: blob}); err != nil {
-		return slot.Mapping{}, fmt.Errorf("encrypt %s: %w", device, err)
+	if err := format(v.Path, luks.New{UUID: id, Keys: keys, Token: token}); err != nil {
+		return fmt.Errorf("encrypt %s: %w", v.Path, err)
 	}
-	return openWith(device, key)
+	return v.openWith(key)
+}
+
+// token puts the key where the initramfs gets it from.
+func (v *Volume) token(ctx context.Context, n New, k Keys) (luks.Token, error) {
+	token := luks.Token{Type: KeptToken}
+	var err error
+	if n.Encrypt == plan.CryptTPM {
+		token.Type = tpm.TokenType
+		if token.Data, err = withTPM(func(t transport.TPM) ([]byte, error) { return tpm.Seal(t, k.Key) }); err != nil {
+			return token, err
+		}
+		k.Key = nil
+	}
+	if n.Keep == nil {
+		return token, nil
+	}
+	data, err := n.Keep(ctx, k)
+	if err != nil {
+		return token, fmt.Errorf("hand the keys to the deployer: %w", err)
+	}
+	if token.Type == KeptToken {
+		token.Data = data
+	}
+	return token, nil
+}
+
+// newRecovery is a key with 256 random bits that a person can type: 13 groups
+// of four letters and digits.
+func newRecovery() (string, error) {
+	b := make([]byte, luks.KeySize)
+	if _, err := rand.Read(b); err != nil {
+		return "", fmt.Errorf("make a recovery key: %w", err)
+	}
+	var groups []string
+	for text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b); text != ""; text = text[4:] {
+		groups = append(groups, text[:4])
+	}
+	return strings.Join(groups, "-"), nil
 }
 
 // format makes a volume, durably.
-func format(device string, key []byte, token luks.Token) (err error) {
+func format(device string, n luks.New) (err error) {
 	f, err := os.OpenFile(device, os.O_RDWR|unix.O_EXCL, 0)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := luks.Format(f, key, token, rand.Reader); err != nil {
+	if err := luks.Format(f, n, rand.Reader); err != nil {
 		return err
 	}
 	return f.Sync()
 }
 
-// openWith opens a volume with its key.
-func openWith(device string, key []byte) (_ slot.Mapping, err error) {
-	f, err := os.Open(device)
+// openWith opens the volume on the device with its key.
+func (v *Volume) openWith(key []byte) error {
+	m, err := openCrypt(mapping, v.Path, key)
 	if err != nil {
-		return slot.Mapping{}, fmt.Errorf("data partition: %w", err)
+		return fmt.Errorf("data partition: %w", err)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	v, err := luks.Open(f, key)
-	if err != nil {
-		return slot.Mapping{}, fmt.Errorf("data partition %s: %w", device, err)
-	}
-	return slot.OpenCrypt(mapping, device, v)
+	v.Path, v.clear, v.key = m.Path, m, key
+	return nil
 }
 
-// Open is the device with the data file system of an installation. A key is
-// taken from the TPM once in the life of a system: it gives none to what is
-// started then.
-func Open(device string) (slot.Mapping, error) {
-	token, err := tokenOf(device)
-	switch {
-	case errors.Is(err, luks.ErrNone):
-		return slot.Mapping{Path: device}, nil
-	case err != nil:
+func openCrypt(name, device string, key []byte) (_ slot.Mapping, err error) {
+	f, err := os.Open(device)
+	if err != nil {
 		return slot.Mapping{}, err
-	case token.Type != tpm.TokenType:
-		return slot.Mapping{}, &plan.Refusal{Reason: fmt.Sprintf("the data partition %s is encrypted, and nothing here has its key (its header names %q)", device, token.Type),
-			Remedy: "Boot the version of Cairn that encrypted it, or install this machine again"}
-	}
-	key, err := withTPM(func(t transport.TPM) ([]byte, error) { return tpm.Unseal(t, token.Data) })
-	if err != nil {
-		return slot.Mapping{}, noKey(device, err)
-	}
-	m, err := openWith(device, key)
-	if err != nil {
-		return m, err
-	}
-	if _, err := withTPM(func(t transport.TPM) ([]byte, error) { return nil, tpm.Lock(t) }); err != nil {
-		return slot.Mapping{}, errors.Join(err, m.Close())
-	}
-	return m, nil
-}
-
-// noKey says what a person can do about a key that does not come.
-func noKey(device string, why error) error {
-	remedy := "Look whether the TPM is switched on in the firmware's setup, then restart the machine"
-	switch {
-	case errors.Is(why, tpm.ErrLocked):
-		remedy = "Restart the machine through its firmware; a warm start by kexec does not reset the TPM"
-	case errors.Is(why, tpm.ErrForeign):
-		remedy = "Put the disk back into the machine that it was installed in. If the TPM was cleared or replaced, the data are lost: install this machine again"
-	}
-	return &plan.Refusal{Reason: fmt.Sprintf("the data partition %s is encrypted and stays closed: %v", device, why), Remedy: remedy}
-}
-
-func tokenOf(device string) (_ luks.Token, err error) {
-	f, err := os.Open(device)
-	if err != nil {
-		return luks.Token{}, fmt.Errorf("data partition: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	token, _, err := luks.TokenOf(f)
+	volume, err := luks.Open(f, key)
 	if err != nil {
-		return token, fmt.Errorf("data partition %s: %w", device, err)
+		return slot.Mapping{}, fmt.Errorf("%s: %w", device, err)
 	}
-	return token, nil
+	return slot.OpenCrypt(name, device, volume)
 }
 
-// How often a TPM is asked that does not answer in the kernel's time, and how
-// long it may rest in between. A slow chip, or one that tests itself, needs it.
-const (
-	tries = 5
-	rest  = 2 * time.Second
-)
-
-// withTPM does something with the machine's TPM, which must do no harm when it
-// is done twice.
-func withTPM(do func(transport.TPM) ([]byte, error)) ([]byte, error) {
-	for n := 1; ; n++ {
-		out, err := once(do)
-		if n == tries || !errors.Is(err, unix.ETIME) {
-			return out, err
-		}
-		time.Sleep(rest)
-	}
-}
-
-func once(do func(transport.TPM) ([]byte, error)) (_ []byte, err error) {
-	t, err := tpm.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, t.Close()) }()
-	return do(t)
-}
-
-// Check tells whether the machine could get its key, before anything is wiped
-// for it.
-func Check(p plan.Plan) error {
-	if p.Encrypt == "" {
+// Close gives the partition back. Nothing may use it any more. It may be
+// called again, and on nil.
+func (v *Volume) Close() error {
+	if v == nil {
 		return nil
 	}
-	_, err := withTPM(func(t transport.TPM) ([]byte, error) { return tpm.Seal(t, make([]byte, luks.KeySize)) })
-	if err != nil {
-		return &plan.Refusal{Reason: fmt.Sprintf("the plan of rule %q encrypts with the TPM, which seals nothing: %v", p.Rule, err),
-			Remedy: "Clear the TPM in the firmware's setup, or leave encrypt out of that rule in rack.yaml"}
+	if err := v.clear.Close(); err != nil {
+		return err
 	}
+	v.clear = slot.Mapping{}
+	if v.array == "" {
+		return nil
+	}
+	if err := raid.Stop(v.array); err != nil {
+		return err
+	}
+	v.array = ""
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"github.com/cairn-cloud/cairn/installer/plan"
 )
 
@@ -58,12 +56,12 @@ func (f *Fleet) identify(r *record, csr, digest string) error {
 	if m.State != Installing {
 		return fmt.Errorf("%w: machine %s is %s; it enrols while it is installing", ErrState, m.ID, m.State)
 	}
-	id := uuid.NewString()
-	if m.Node != nil {
-		id = m.Node.ID // a machine that is installed again stays the same node
+	v, err := f.vaults.of(r.Key)
+	if err != nil {
+		return err
 	}
+	id := f.nodeID(r, v)
 	var cert []byte
-	var err error
 	if !m.Plan.Founds { // who founds a cluster has a CA of its own
 		if cert, err = f.conf.Issuer.IssueNode([]byte(csr), id); err != nil {
 			return fmt.Errorf("%w: %w", ErrDenied, err)

@@ -30,6 +30,8 @@ type Addresses interface {
 type Issuer interface {
 	// IssueNode makes a certificate, in PEM, for the public key of the CSR.
 	IssueNode(csrPEM []byte, id string) ([]byte, error)
+	// IssueUnlock makes one that is good for [Fleet.Unlock] alone.
+	IssueUnlock(csrPEM []byte, id string) ([]byte, error)
 	PEM() []byte // the CA's certificate
 }
 
@@ -95,6 +97,7 @@ type live struct {
 type Fleet struct {
 	conf    Config
 	tickets keeper
+	vaults  vaults
 	wake    chan struct{} // the registrar has work
 	started time.Time
 
@@ -127,7 +130,11 @@ func Open(conf Config) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{conf: conf, tickets: tickets, wake: make(chan struct{}, 1), records: map[string]*record{}, started: conf.Now(),
+	vaults, err := openVaults(conf.Dir, conf.DB)
+	if err != nil {
+		return nil, err
+	}
+	f := &Fleet{conf: conf, tickets: tickets, vaults: vaults, wake: make(chan struct{}, 1), records: map[string]*record{}, started: conf.Now(),
 		keeping: keeping{kept: map[string]*record{}}, swarm: swarm{chunks: conf.Chunks, members: map[string]*member{}},
 		rounds: rounds{waiting: map[string]time.Time{}, verdict: map[string]verdict{}}}
 	err = conf.DB.Update(func(tx *bbolt.Tx) error {

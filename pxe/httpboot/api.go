@@ -121,6 +121,8 @@ func status(err error) int {
 		return http.StatusConflict
 	case errors.Is(err, fleet.ErrUnknown):
 		return http.StatusNotFound
+	case errors.Is(err, fleet.ErrLocked):
+		return http.StatusLocked
 	case errors.Is(err, fleet.ErrBMC):
 		return http.StatusBadGateway
 	case errors.As(err, &tooLarge):

@@ -23,6 +23,9 @@ type Command struct {
 	Approve   approveCommand  `cmd:"" help:"Let a machine be installed, where rack.yaml says approve: manual, or try again."`
 	Reinstall againCommand    `cmd:"" help:"Install a machine again at its next boot from the network; what is on it is lost."`
 	Fabric    fabricCommand   `cmd:"" help:"Show what the last fabric check found, by switch port."`
+	Lock      lockCommand     `cmd:"" help:"Withdraw the key of a machine's encrypted data, which a deployer keeps where there is no TPM."`
+	Unlock    unlockCommand   `cmd:"" help:"Give the key again."`
+	Recovery  recoveryCommand `cmd:"" name:"recovery-key" help:"Show the key that opens a machine's encrypted data anywhere."`
 	Password  passwordCommand `cmd:"" help:"Have the deployer keep the password of a machine's BMC, read from standard input."`
 	Power     powerCommand    `cmd:"" help:"Switch a machine by its BMC: on, off, stop, reset, cycle, status."`
 }

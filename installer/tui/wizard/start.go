@@ -65,7 +65,7 @@ func (m *Model) finish(a Answer) {
 func (m *Model) bootable() []plan.Disk {
 	var out []plan.Disk
 	for _, d := range m.needs.Inventory.Disks {
-		if d.Installed != "" && !d.Unfinished {
+		if d.Installed != "" && !d.Unfinished && !d.ForData {
 			out = append(out, d)
 		}
 	}
