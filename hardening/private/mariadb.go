@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -39,12 +38,8 @@ type MariaDBOptions struct {
 
 // A Server is a running MariaDB.
 type Server struct {
-	Address    string // host:port
-	ServerName string // that its certificate is valid for
-	CA         string // file
+	Home
 
-	dir     string
-	ca      *pki.CA
 	process *process
 	root    *sql.DB
 	calls   atomic.Int64 // of MariaDB for this server: each makes schemas of its own
@@ -52,49 +47,27 @@ type Server struct {
 
 // StartMariaDB starts a server and returns when it answers.
 func StartMariaDB(ctx context.Context, o MariaDBOptions) (*Server, error) {
-	began := time.Now()
-	if o.PKI == "" {
-		o.PKI = filepath.Join(o.Dir, "pki")
-	}
-	s := &Server{ServerName: "mariadb", dir: o.Dir, CA: filepath.Join(o.PKI, pki.CertFile)}
-	if err := s.start(ctx, o); err != nil {
-		err = fmt.Errorf("start private MariaDB in %s: %w", o.Dir, err)
+	s := &Server{Home: Home{ServerName: "mariadb"}}
+	err := s.begin(o.Log, "MariaDB", func() error {
+		if err := s.move(o.Dir, o.PKI, databaseAccount); err != nil {
+			return err
+		}
+		return onFreePort(ctx, func() error { return s.run(ctx, o.Services) }, s.path("mariadb.log"))
+	})
+	if err != nil {
 		return nil, errors.Join(err, s.Stop())
-	}
-	if o.Log != nil {
-		o.Log.Info("MariaDB answers", "address", s.Address, "after", time.Since(began).Round(time.Millisecond))
 	}
 	return s, nil
 }
 
-func (s *Server) start(ctx context.Context, o MariaDBOptions) (err error) {
-	if err := os.MkdirAll(o.Dir, 0o711); err != nil {
-		return err
-	}
-	if s.dir, err = filepath.Abs(o.Dir); err != nil {
-		return err
-	}
-	if s.CA, err = filepath.Abs(s.CA); err != nil {
-		return err
-	}
-	who, err := ownerOf(databaseAccount, s.dir)
-	if err != nil {
-		return err
-	}
-	if s.ca, err = openCA(o.PKI); err != nil {
-		return err
-	}
-	return onFreePort(ctx, func() error { return s.run(ctx, who, o.Services) }, s.path("mariadb.log"))
-}
-
 // run starts the server once, on a port that was free a moment ago.
-func (s *Server) run(ctx context.Context, who owner, services []string) error {
-	port, err := s.prepare(ctx, who, services)
+func (s *Server) run(ctx context.Context, services []string) error {
+	port, err := s.prepare(ctx, services)
 	if err != nil {
 		return err
 	}
 	s.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	if err := s.launch(who); err != nil {
+	if err := s.launch(); err != nil {
 		return err
 	}
 	if s.root, err = s.open(admin, ""); err != nil {
@@ -106,12 +79,8 @@ func (s *Server) run(ctx context.Context, who owner, services []string) error {
 	return nil
 }
 
-func (s *Server) path(parts ...string) string {
-	return filepath.Join(append([]string{s.dir}, parts...)...)
-}
-
 // prepare writes everything that the server reads, and returns its port.
-func (s *Server) prepare(ctx context.Context, who owner, services []string) (int, error) {
+func (s *Server) prepare(ctx context.Context, services []string) (int, error) {
 	if _, err := os.Stat(s.path("data")); errors.Is(err, os.ErrNotExist) {
 		from, err := template(ctx)
 		if err != nil {
@@ -136,7 +105,7 @@ func (s *Server) prepare(ctx context.Context, who owner, services []string) (int
 		return 0, err
 	}
 	config := hardening.MariaDBConfig{
-		User: who.name, DataDir: s.path("data"), Socket: "mariadb.sock",
+		User: s.who.name, DataDir: s.path("data"), Socket: "mariadb.sock",
 		PIDFile: s.path("data", "mariadb.pid"), FilesDir: s.path("files"), ErrorLog: s.path("mariadb.log"),
 		Bind: netip.MustParseAddr("127.0.0.1"), Port: port,
 		CA:   s.CA,
@@ -148,12 +117,7 @@ func (s *Server) prepare(ctx context.Context, who owner, services []string) (int
 			return 0, err
 		}
 	}
-	for _, name := range []string{"data", "files", "server", "my.cnf", "init.sql", "mariadb.log"} {
-		if err := who.own(s.path(name)); err != nil {
-			return 0, err
-		}
-	}
-	return port, nil
+	return port, s.own("data", "files", "server", "my.cnf", "init.sql", "mariadb.log")
 }
 
 // accounts is the init file for the services and for our own administration.
@@ -188,13 +152,13 @@ func (s *Server) account(service, schema string) (hardening.DatabaseAccount, err
 }
 
 // launch starts the server under the owner's account.
-func (s *Server) launch(who owner) error {
+func (s *Server) launch() error {
 	binary, err := exec.LookPath("mariadbd")
 	if err != nil {
 		return err
 	}
 	// The server outlives the context of its start.
-	cmd := who.command(context.Background(), binary, "--defaults-file="+s.path("my.cnf"))
+	cmd := s.who.command(context.Background(), binary, "--defaults-file="+s.path("my.cnf"))
 	cmd.Dir = s.dir
 	s.process, err = start(cmd)
 	return err

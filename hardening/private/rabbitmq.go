@@ -39,14 +39,9 @@ type RabbitMQOptions struct {
 
 // A Broker is a running RabbitMQ with an Erlang port mapper of its own.
 type Broker struct {
-	Address    string // host:port
-	ServerName string // that its certificate is valid for
-	VHost      string
-	CA         string // file
+	Home
+	VHost string
 
-	dir     string
-	ca      *pki.CA
-	who     owner
 	env     []string
 	epmd    *process
 	process *process
@@ -57,44 +52,20 @@ type Broker struct {
 
 // StartRabbitMQ starts a broker and returns when it answers.
 func StartRabbitMQ(ctx context.Context, o RabbitMQOptions) (*Broker, error) {
-	began := time.Now()
-	if o.PKI == "" {
-		o.PKI = filepath.Join(o.Dir, "pki")
-	}
-	b := &Broker{
-		ServerName: "rabbitmq", VHost: hardening.BrokerVHost,
-		dir: o.Dir, CA: filepath.Join(o.PKI, pki.CertFile),
-	}
-	if err := b.start(ctx, o); err != nil {
-		err = fmt.Errorf("start private RabbitMQ in %s: %w", o.Dir, err)
+	b := &Broker{Home: Home{ServerName: "rabbitmq"}, VHost: hardening.BrokerVHost}
+	err := b.begin(o.Log, "RabbitMQ", func() error {
+		if err := b.move(o.Dir, o.PKI, brokerAccount); err != nil {
+			return err
+		}
+		if err := b.certificates(o.Nodes); err != nil {
+			return err
+		}
+		return onFreePort(ctx, func() error { return b.run(ctx, o.Nodes) }, b.path("output"))
+	})
+	if err != nil {
 		return nil, errors.Join(err, b.Stop())
 	}
-	if o.Log != nil {
-		o.Log.Info("RabbitMQ answers", "address", b.Address, "after", time.Since(began).Round(time.Millisecond))
-	}
 	return b, nil
-}
-
-func (b *Broker) start(ctx context.Context, o RabbitMQOptions) (err error) {
-	if err := os.MkdirAll(o.Dir, 0o711); err != nil {
-		return err
-	}
-	if b.dir, err = filepath.Abs(o.Dir); err != nil {
-		return err
-	}
-	if b.CA, err = filepath.Abs(b.CA); err != nil {
-		return err
-	}
-	if b.who, err = ownerOf(brokerAccount, b.dir); err != nil {
-		return err
-	}
-	if b.ca, err = openCA(o.PKI); err != nil {
-		return err
-	}
-	if err := b.certificates(o.Nodes); err != nil {
-		return err
-	}
-	return onFreePort(ctx, func() error { return b.run(ctx, o.Nodes) }, b.path("output"))
 }
 
 // run starts the broker once, on ports that were free a moment ago.
@@ -114,10 +85,6 @@ func (b *Broker) run(ctx context.Context, nodes []string) error {
 		return fmt.Errorf("rabbitmq-server: %w\n%s", err, tail(b.path("output")))
 	}
 	return nil
-}
-
-func (b *Broker) path(parts ...string) string {
-	return filepath.Join(append([]string{b.dir}, parts...)...)
 }
 
 // certificates makes sure that the broker and all its clients have one.
@@ -172,12 +139,7 @@ func (b *Broker) prepare(ctx context.Context, nodes []string) (int, error) {
 	}
 	b.nodes = slices.Clone(nodes) // nobody else has the broker yet
 	b.env = b.environment(ports[1], ports[2])
-	for _, name := range []string{"home", "data", "log", "server", "definitions", "rabbitmq.conf", "enabled_plugins", "rabbitmq-env.conf", "output"} {
-		if err := b.who.own(b.path(name)); err != nil {
-			return 0, err
-		}
-	}
-	return ports[0], nil
+	return ports[0], b.own("home", "data", "log", "server", "definitions", "rabbitmq.conf", "enabled_plugins", "rabbitmq-env.conf", "output")
 }
 
 func (b *Broker) definitions() string { return b.path("definitions", "definitions.json") }
@@ -274,7 +236,8 @@ func (b *Broker) account(user string) Account {
 
 // SetNodes gives accounts and certificates to these nodes, while the broker
 // runs. Accounts of others stay until the broker's next start in an empty
-// directory: importing definitions only ever adds. It takes some seconds, nearly all of them to start rabbitmqctl.
+// directory: importing definitions only ever adds. It takes some seconds,
+// nearly all of them to start rabbitmqctl.
 func (b *Broker) SetNodes(ctx context.Context, ids []string) error {
 	b.accounts.Lock()
 	defer b.accounts.Unlock()
