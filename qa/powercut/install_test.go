@@ -161,7 +161,9 @@ func (tr *trial) points(count int, dice *rand.Rand) []int {
 	last := min(tr.ready+30, len(tr.log.Entries))
 	var total int64
 	for _, e := range tr.log.Entries[:last] {
-		total += e.Size * int64(len(e.Kind)/len(Write)%2) // writes only: a discard is not work
+		if e.Kind == Write { // a discard is not work
+			total += e.Size
+		}
 	}
 	var out []int
 	for i := range count {
