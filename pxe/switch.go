@@ -75,9 +75,9 @@ func (d *deployer) bmc(id string, m *fleet.Machine) (*plan.Known, bmc.Target, er
 		}
 		return nil, bmc.Target{}, fmt.Errorf("%w: rack.yaml has no bmc for machine %s; put one under machines", fleet.ErrState, id)
 	}
-	t := bmc.Target{Protocol: k.BMC.Protocol, Address: k.BMC.Address, User: k.BMC.User, PasswordFile: d.passwordFile(k), CA: k.BMC.CA}
+	t := bmc.Target{Protocol: k.BMC.Protocol, Address: k.BMC.Address, User: k.BMC.User, PasswordFile: d.passwordFile(k), CA: k.BMC.CA, Unknown: true}
 	if m != nil {
-		t.UEFI = m.Firmware == "uefi"
+		t.UEFI, t.Unknown = m.Firmware == "uefi", m.Firmware == ""
 		if m.Inventory != nil && m.Inventory.BMC != nil {
 			t.Address = cmp.Or(t.Address, m.Inventory.BMC.Address)
 		}

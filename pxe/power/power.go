@@ -57,6 +57,7 @@ type Target struct {
 	PasswordFile string // readable by its owner alone
 	CA           string // sha256:<hex> of the certificate that it shows; Redfish only
 	UEFI         bool   // the machine boots by UEFI: so must what it boots next
+	Unknown      bool   // it never booted: whether by UEFI is for the BMC to know
 }
 
 // A BMC is one that is logged in to.

@@ -153,6 +153,24 @@ func TestRedfish(t *testing.T) {
 }
 
 // TestOpenRefuses: each refusal names what is wrong, and no password.
+// TestBootNextOfAMachineThatNeverBooted leaves the firmware's kind to the BMC.
+func TestBootNextOfAMachineThatNeverBooted(t *testing.T) {
+	f := &fakeBMC{power: "Off"}
+	target := serve(t, f)
+	target.Unknown = true
+	b, err := Open(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(b.BootNext(t.Context(), BootNetwork), b.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	const want = `PATCH Systems/1 {"Boot":{"BootSourceOverrideEnabled":"Once","BootSourceOverrideTarget":"Pxe"}}`
+	if f.calls[0] != want {
+		t.Errorf("asked for %s, want %s", f.calls[0], want)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	good := serve(t, &fakeBMC{power: "On"})
 	open := filepath.Join(t.TempDir(), "open")

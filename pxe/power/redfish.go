@@ -141,7 +141,7 @@ func (r *redfish) BootNext(ctx context.Context, b Boot) error {
 	if b == BootDefault {
 		boot.BootSourceOverrideEnabled = schemas.DisabledBootSourceOverrideEnabled
 	}
-	if s.Boot.BootSourceOverrideMode != "" {
+	if s.Boot.BootSourceOverrideMode != "" && !r.target.Unknown {
 		boot.BootSourceOverrideMode = schemas.LegacyBootSourceOverrideMode
 		if r.target.UEFI {
 			boot.BootSourceOverrideMode = schemas.UEFIBootSourceOverrideMode
