@@ -7,6 +7,9 @@
 // a stranger would (package trial). The rack stays up until `down`. `status`,
 // `console` and `ssh` look at it, `fault` and `capture` make trouble and watch.
 //
+// Its machines are alike, or as package shape describes them: then what becomes
+// of each is compared with what should.
+//
 // The lab drives Cairn from outside: it knows its consoles, its APIs and its
 // files, and imports none of its packages.
 package lab

@@ -16,13 +16,16 @@ type Person struct {
 	// person waits.
 	Alive func(context.Context) (any, error)
 
+	// KeyPatience is how long a key may take to move the focus.
+	KeyPatience time.Duration
+
 	mu     sync.Mutex // guards what follows
 	screen *screen
 }
 
 // Sit has somebody sit down at the line. They read until it ends.
 func Sit(line io.ReadWriter, alive func(context.Context) (any, error)) *Person {
-	p := &Person{line: line, Alive: alive, screen: newScreen()}
+	p := &Person{line: line, Alive: alive, KeyPatience: 10 * time.Second, screen: newScreen()}
 	go p.read()
 	return p
 }
@@ -104,14 +107,14 @@ const maxSteps = 40
 func (p *Person) Choose(ctx context.Context, text string) error {
 	for _, key := range []string{Down, Up} {
 		for range maxSteps {
-			if marked(p.Screen(), text) {
+			at := marked(p.Screen())
+			if strings.Contains(at, text) {
 				return nil
 			}
-			before := p.Screen()
 			if err := p.Type(key); err != nil {
 				return err
 			}
-			if !p.changed(ctx, before) {
+			if !p.moved(ctx, at) {
 				break // the end of the list
 			}
 		}
@@ -119,26 +122,27 @@ func (p *Person) Choose(ctx context.Context, text string) error {
 	return fmt.Errorf("no item %q on the screen:\n%s", text, p.Screen())
 }
 
-func marked(screen, text string) bool {
+// marked is the line that the focus is on.
+func marked(screen string) string {
 	for l := range strings.Lines(screen) {
-		if strings.HasPrefix(l, "> ") && strings.Contains(l, text) {
-			return true
+		if strings.HasPrefix(l, "> ") {
+			return l
 		}
 	}
-	return false
+	return ""
 }
 
-// changed waits until the screen is another one, for as long as a key can
-// take on a slow machine.
-func (p *Person) changed(ctx context.Context, before string) bool {
-	for range 50 {
-		if p.Screen() != before {
+// moved waits until the focus is on another line, which a slow machine
+// takes its time for. Other lines change by themselves.
+func (p *Person) moved(ctx context.Context, from string) bool {
+	for end := time.Now().Add(p.KeyPatience); time.Now().Before(end); {
+		if at := marked(p.Screen()); at != from && at != "" {
 			return true
 		}
 		select {
 		case <-ctx.Done():
 			return false
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	return false

@@ -17,6 +17,8 @@ const (
 type screen struct {
 	rows        [][]byte
 	row, column int
+	saved       [2]int // row and column
+	last        byte   // that was put
 	top, bottom int    // of the region that scrolls
 	rest        string // the beginning of a sequence
 }
@@ -55,8 +57,8 @@ func (s *screen) write(text string) {
 			m := csi.FindStringSubmatch(text)
 			s.control(m[1], m[2], m[3][0])
 			text = text[len(m[0]):]
-		case strings.HasPrefix(text, "\x1bM"):
-			s.up()
+		case len(text) > 1 && text[0] == '\x1b' && strings.ContainsRune("78DEM", rune(text[1])):
+			s.escape(text[1])
 			text = text[2:]
 		case text[0] == '\x1b' && len(text) < longest && (len(text) < 2 || text[1] == '['):
 			s.rest = text
@@ -70,8 +72,30 @@ func (s *screen) write(text string) {
 	}
 }
 
+// escape does what an escape sequence of one byte says.
+func (s *screen) escape(c byte) {
+	switch c {
+	case '7':
+		s.saved = [2]int{s.row, s.column}
+	case '8':
+		s.row, s.column = s.saved[0], s.saved[1]
+	case 'D':
+		s.down()
+	case 'E':
+		s.column = 0
+		s.down()
+	case 'M':
+		s.up()
+	}
+}
+
+// tab is how far apart tabulator stops are.
+const tab = 8
+
 func (s *screen) put(c byte) {
 	switch {
+	case c == '\t':
+		s.column = min(Width-1, (s.column/tab+1)*tab)
 	case c == '\r':
 		s.column = 0
 	case c == '\n':
@@ -81,6 +105,7 @@ func (s *screen) put(c byte) {
 	case c >= ' ':
 		s.column = min(s.column, Width-1)
 		s.rows[s.row][s.column] = c
+		s.last = c
 		s.column++
 	}
 }
@@ -90,8 +115,18 @@ func (s *screen) down() {
 		s.row = min(s.row+1, Height-1)
 		return
 	}
-	s.rows = slices.Delete(s.rows, s.top, s.top+1)
-	s.rows = slices.Insert(s.rows, s.bottom, blank())
+	s.scroll(s.top, 1)
+}
+
+// scroll moves the rows from one to the bottom of the region up, or down where
+// n is negative.
+func (s *screen) scroll(from, n int) {
+	for range min(n, s.bottom-from+1) {
+		s.rows = slices.Insert(slices.Delete(s.rows, from, from+1), s.bottom, blank())
+	}
+	for range min(-n, s.bottom-from+1) {
+		s.rows = slices.Insert(slices.Delete(s.rows, s.bottom, s.bottom+1), from, blank())
+	}
 }
 
 func (s *screen) up() {
@@ -99,8 +134,7 @@ func (s *screen) up() {
 		s.row = max(s.row-1, 0)
 		return
 	}
-	s.rows = slices.Delete(s.rows, s.bottom, s.bottom+1)
-	s.rows = slices.Insert(s.rows, s.top, blank())
+	s.scroll(s.top, -1)
 }
 
 // control does what a control sequence says; those that only change colours
@@ -141,6 +175,32 @@ func (s *screen) control(private, params string, final byte) {
 		s.row, s.column = 0, 0
 	case 'K', 'J', 'X':
 		s.erase(final, number(0, 0))
+	case 'b':
+		for range min(n, Width) {
+			s.put(s.last)
+		}
+	default:
+		s.move(final, n)
+	}
+}
+
+// move moves what is on the screen.
+func (s *screen) move(final byte, n int) {
+	row, at := s.rows[s.row], min(s.column, Width-1)
+	n = min(n, Width)
+	switch final {
+	case 'S':
+		s.scroll(s.top, n)
+	case 'T':
+		s.scroll(s.top, -n)
+	case 'L':
+		s.scroll(s.row, -n)
+	case 'M':
+		s.scroll(s.row, n)
+	case 'P':
+		s.rows[s.row] = append(slices.Delete(row, at, min(at+n, Width)), blank()...)[:Width]
+	case '@':
+		s.rows[s.row] = slices.Insert(row, at, blank()[:n]...)[:Width]
 	}
 }
 
