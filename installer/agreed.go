@@ -25,8 +25,8 @@ type agreed struct {
 }
 
 // Plan asks the person about what was decided.
-func (o *agreed) Plan(ctx context.Context, inv plan.Inventory) (plan.Plan, error) {
-	p, err := o.origin.Plan(ctx, inv)
+func (o *agreed) Plan(ctx context.Context, inv plan.Inventory, again func() plan.Inventory) (plan.Plan, error) {
+	p, err := o.origin.Plan(ctx, inv, again)
 	if err != nil {
 		return p, err
 	}

@@ -20,8 +20,9 @@ import (
 // An origin is who decides about an installation: the person who wrote
 // rack.yaml, on the first machine, or the deployer on every other one.
 type origin interface {
-	// Plan decides, or refuses with a [plan.Refusal].
-	Plan(ctx context.Context, inv plan.Inventory) (plan.Plan, error)
+	// Plan decides, or refuses with a [plan.Refusal]. again takes the inventory
+	// anew, where what decides wants that.
+	Plan(ctx context.Context, inv plan.Inventory, again func() plan.Inventory) (plan.Plan, error)
 	// Progress passes a report on; a lost one does no harm.
 	Progress(ctx context.Context, p plan.Progress)
 	// Keeper hands keys of encrypted data to the deployer; nil: nobody keeps
@@ -124,7 +125,11 @@ func (j *job) run(ctx context.Context, bootMAC string) error {
 	if i := slices.IndexFunc(inv.Disks, func(d plan.Disk) bool { return stamp != "" && d.Stamp == stamp && !d.Unfinished }); i >= 0 {
 		return &installedError{inv.Disks[i].Path}
 	}
-	if j.plan, err = j.from.Plan(ctx, inv); err != nil {
+	again := func() plan.Inventory {
+		inv = j.host.Collect(j.from.Medium(), bootMAC)
+		return inv
+	}
+	if j.plan, err = j.from.Plan(ctx, inv, again); err != nil {
 		return err
 	}
 	if j.plan.Version == "" {

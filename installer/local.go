@@ -27,7 +27,7 @@ type local struct {
 }
 
 // Plan decides by rack.yaml.
-func (l *local) Plan(_ context.Context, inv plan.Inventory) (plan.Plan, error) {
+func (l *local) Plan(_ context.Context, inv plan.Inventory, _ func() plan.Inventory) (plan.Plan, error) {
 	return plan.Make(inv, l.rack, plan.Options{Local: true, Number: 1, Disk: l.disk})
 }
 

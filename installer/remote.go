@@ -27,8 +27,8 @@ type remote struct {
 }
 
 // Plan asks the deployer, and waits for it.
-func (r *remote) Plan(ctx context.Context, inv plan.Inventory) (plan.Plan, error) {
-	return r.client.Plan(ctx, inv)
+func (r *remote) Plan(ctx context.Context, inv plan.Inventory, again func() plan.Inventory) (plan.Plan, error) {
+	return r.client.Plan(ctx, inv, again)
 }
 
 // Progress sends the newest report without holding the installation up. A

@@ -107,8 +107,9 @@ func pinned(chain []*x509.Certificate, want []byte) error {
 	return nil
 }
 
-// Plan sends the inventory and waits until the deployer has decided.
-func (c *Client) Plan(ctx context.Context, inv plan.Inventory) (plan.Plan, error) {
+// Plan sends the inventory and waits until the deployer has decided. again
+// takes the inventory anew, where the deployer asks for that.
+func (c *Client) Plan(ctx context.Context, inv plan.Inventory, again func() plan.Inventory) (plan.Plan, error) {
 	var a plan.Answer
 	if err := c.persist(ctx, http.MethodPost, "/inventory", inv, &a); err != nil {
 		return plan.Plan{}, err
@@ -126,6 +127,13 @@ func (c *Client) Plan(ctx context.Context, inv plan.Inventory) (plan.Plan, error
 			return *a.Plan, nil
 		}
 		c.o.Say("waiting for the deployer: %s", orUnknown(a.Wait))
+		if a.Again {
+			a = plan.Answer{}
+			if err := c.persist(ctx, http.MethodPost, "/inventory", again(), &a); err != nil {
+				return plan.Plan{}, err
+			}
+			continue
+		}
 		if err := pause(ctx, 3*time.Second); err != nil {
 			return plan.Plan{}, err
 		}

@@ -78,7 +78,7 @@ func TestPlanWaitsUntilThereIsOne(t *testing.T) {
 	}))
 	var said []string
 	c := client(t, host, ca.Fingerprint(), func(f string, a ...any) { said = append(said, fmt.Sprintf(f, a...)) })
-	p, err := c.Plan(t.Context(), plan.Inventory{})
+	p, err := c.Plan(t.Context(), plan.Inventory{}, nil)
 	if err != nil || p.HostName != "compute1" || asked != 2 {
 		t.Errorf("got %+v, %v after %d questions", p, err, asked)
 	}
@@ -114,11 +114,42 @@ func TestPlanProbesTheFabric(t *testing.T) {
 	c.o.Probe = func(_ context.Context, o plan.FabricOrder, _ *slog.Logger) (plan.FabricReport, error) {
 		return plan.FabricReport{Round: o.Round, SpeedMbps: 10}, nil
 	}
-	if _, err := c.Plan(t.Context(), plan.Inventory{}); err != nil {
+	if _, err := c.Plan(t.Context(), plan.Inventory{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := strings.Join(asked, ", "), "POST inventory, POST fabric, GET plan, GET plan"; got != want {
 		t.Errorf("asked %s; want %s", got, want)
+	}
+}
+
+// TestPlanSendsTheInventoryAgain where the deployer asks for it while the
+// machine waits.
+func TestPlanSendsTheInventoryAgain(t *testing.T) {
+	var asked []string
+	host, ca := served(t, []string{"deployer"}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := plan.Answer{Wait: "somebody", Again: true}
+		if r.Method == http.MethodPost {
+			var inv plan.Inventory
+			if err := json.NewDecoder(r.Body).Decode(&inv); err != nil {
+				t.Error(err)
+			}
+			asked = append(asked, fmt.Sprintf("%d disks", len(inv.Disks)))
+			a = plan.Answer{Wait: "somebody"}
+			if len(inv.Disks) > 0 {
+				a = plan.Answer{Plan: &plan.Plan{HostName: "compute1"}}
+			}
+		}
+		if err := json.NewEncoder(w).Encode(a); err != nil {
+			t.Error(err)
+		}
+	}))
+	c := client(t, host, ca.Fingerprint(), t.Logf)
+	again := func() plan.Inventory { return plan.Inventory{Disks: []plan.Disk{{Path: "/dev/vda"}}} }
+	if _, err := c.Plan(t.Context(), plan.Inventory{}, again); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(asked, ", "); got != "0 disks, 1 disks" {
+		t.Errorf("got inventories with %s", got)
 	}
 }
 
@@ -133,7 +164,7 @@ func TestRefusalsAndStatus(t *testing.T) {
 	}))
 	c := client(t, host, ca.Fingerprint(), t.Logf)
 	var refusal *plan.Refusal
-	if _, err := c.Plan(t.Context(), plan.Inventory{}); !errors.As(err, &refusal) || refusal.Remedy != "no rule matches. Add one" {
+	if _, err := c.Plan(t.Context(), plan.Inventory{}, nil); !errors.As(err, &refusal) || refusal.Remedy != "no rule matches. Add one" {
 		t.Errorf("got %v", err)
 	}
 	var status *StatusError
@@ -170,7 +201,7 @@ func TestOnlyThePinnedDeployerIsBelieved(t *testing.T) {
 		"another server of ours":      client(t, mariaHost, cluster.Fingerprint(), t.Logf),
 		"own certificate with our CA": client(t, liar.Listener.Addr().String(), ours.Fingerprint(), t.Logf),
 	} {
-		if _, err := c.Plan(t.Context(), plan.Inventory{}); err == nil || !strings.Contains(err.Error(), "certificate") {
+		if _, err := c.Plan(t.Context(), plan.Inventory{}, nil); err == nil || !strings.Contains(err.Error(), "certificate") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

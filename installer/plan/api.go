@@ -62,6 +62,8 @@ type Answer struct {
 	Plan    *Plan  `json:"plan,omitempty"`
 	Wait    string `json:"wait,omitempty"`    // why there is none yet; ask again in some seconds
 	Refused string `json:"refused,omitempty"` // why there will be none, and the remedy
+	// Again asks for the inventory as it is now, while waiting.
+	Again bool `json:"again,omitempty"`
 	// Fabric is what to do while waiting: probe the switches.
 	Fabric *FabricOrder `json:"fabric,omitempty"`
 }

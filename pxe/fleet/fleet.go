@@ -91,6 +91,7 @@ type live struct {
 	asked     time.Time // when it last asked for a place and there was none
 	moved     *Progress // newest report of the phase that it is in
 	carried   Traffic   // bytes of the image
+	refresh   bool      // an operator wants its inventory again
 }
 
 // A Fleet is the machines of one rack. Its methods may be called at once.

@@ -87,6 +87,7 @@ func (f *Fleet) inventory(ticket, machine string, inv plan.Inventory) (plan.Answ
 			return err
 		}
 		m.Inventory, m.Plan, m.Checks, m.Progress = &inv, nil, nil, nil
+		r.refresh = false
 		f.say("machine inventoried", m, "cpus", inv.CPUs, "memory_mib", inv.MemoryMiB, "disks", len(inv.Disks), "nics", len(inv.NICs))
 		var err error
 		answer, err = f.advance(r)
@@ -119,6 +120,9 @@ func (f *Fleet) planned(ticket, machine string) (plan.Answer, error) {
 	case Inventoried, Matched, Checked:
 	default:
 		return plan.Answer{}, fmt.Errorf("%w: machine %s is %s; a plan follows an inventory", ErrState, m.ID, m.State)
+	}
+	if again, wanted := r.refreshed(); wanted {
+		return again, nil
 	}
 	var answer plan.Answer
 	err = f.change(r, func(r *record) error {

@@ -32,6 +32,7 @@ type Operations interface {
 	Machine(id string) (fleet.Machine, error)
 	Approve(id string) (fleet.Machine, error)
 	Reinstall(id string) (fleet.Machine, error)
+	Refresh(id string) (fleet.Machine, error)
 	Matrix() *fabric.Matrix
 	Power(ctx context.Context, id string, p fleet.PowerRequest) (fleet.PowerAnswer, error)
 }
@@ -71,6 +72,7 @@ func API(in Installations, ops Operations, log *slog.Logger) http.Handler {
 		"GET /v1/machines/{id}":            ops.Machine,
 		"POST /v1/machines/{id}/approve":   ops.Approve,
 		"POST /v1/machines/{id}/reinstall": ops.Reinstall,
+		"POST /v1/machines/{id}/refresh":   ops.Refresh,
 	} {
 		mux.HandleFunc(pattern, a.returning(a.operator(func(r *http.Request) (any, error) { return do(r.PathValue("id")) })))
 	}

@@ -73,6 +73,10 @@ func (m *machines) Reinstall(id string) (fleet.Machine, error) {
 	return fleet.Machine{ID: id}, m.say("reinstall", id)
 }
 
+func (m *machines) Refresh(id string) (fleet.Machine, error) {
+	return fleet.Machine{ID: id}, m.say("refresh", id)
+}
+
 // request builds one; cn and unit are those of a verified client certificate.
 func request(method, path, body, cn, unit string) *http.Request {
 	r := httptest.NewRequest(method, "https://10.20.0.11:8443"+path, strings.NewReader(body))
@@ -103,6 +107,7 @@ func TestAPI(t *testing.T) {
 		{"GET", "/v1/machines/m", "", 200, "show m", `{"id":"m"`},
 		{"POST", "/v1/machines/m/approve", "", 200, "approve m", `{"id":"m"`},
 		{"POST", "/v1/machines/m/reinstall", "", 200, "reinstall m", `{"id":"m"`},
+		{"POST", "/v1/machines/m/refresh", "", 200, "refresh m", `{"id":"m"`},
 		{"POST", "/v1/machines/m/inventory", `{`, 400, "", `{"error":"request body`},
 		{"POST", "/v1/machines/m/inventory", `{"cpus":"many"}`, 400, "", `{"error":"request body`},
 		{"POST", "/v1/machines/m/enrol", `{"csr":"` + strings.Repeat("a", maxBody) + `"}`, 413, "", `{"error":`},

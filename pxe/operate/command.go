@@ -22,6 +22,7 @@ type Command struct {
 	Show      showCommand     `cmd:"" help:"Show a machine with its inventory, plan and history, as JSON."`
 	Approve   approveCommand  `cmd:"" help:"Let a machine be installed, where rack.yaml says approve: manual, or try again."`
 	Reinstall againCommand    `cmd:"" help:"Install a machine again at its next boot from the network; what is on it is lost."`
+	Refresh   refreshCommand  `cmd:"" help:"Have a machine that waits send its inventory again, when something of it was changed."`
 	Fabric    fabricCommand   `cmd:"" help:"Show what the last fabric check found, by switch port."`
 	Lock      lockCommand     `cmd:"" help:"Withdraw the key of a machine's encrypted data, which a deployer keeps where there is no TPM."`
 	Unlock    unlockCommand   `cmd:"" help:"Give the key again."`
@@ -107,6 +108,15 @@ type againCommand struct {
 // Run says it of one after the other.
 func (c *againCommand) Run(ctx context.Context, of *Command, _ *slog.Logger) error {
 	return tell(ctx, of, c.Machines, "reinstall", "is installed again when it boots from the network next")
+}
+
+type refreshCommand struct {
+	Machines []string `arg:"" name:"machine" help:"Ids, MAC addresses or host names."`
+}
+
+// Run says it of one after the other.
+func (c *refreshCommand) Run(ctx context.Context, of *Command, _ *slog.Logger) error {
+	return tell(ctx, of, c.Machines, "refresh", "sends its inventory again")
 }
 
 func tell(ctx context.Context, of *Command, machines []string, what, done string) error {
