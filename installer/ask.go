@@ -179,7 +179,7 @@ func (a *asking) origin(answer wizard.Answer) (*agreed, error) {
 	if err != nil {
 		return nil, err
 	}
-	out.origin = &remote{client: c, place: source.NewHTTP(imageURL(d.Host), a.m.say, a.m.log), log: a.m.log}
+	out.origin = &remote{client: c, place: source.NewHTTP(imageURL(d.Host), a.m.say, a.m.log), host: d.Host, log: a.m.log}
 	return out, nil
 }
 

@@ -30,6 +30,9 @@ type origin interface {
 	Keeper(p plan.Plan) func(context.Context, vault.Keys) ([]byte, error)
 	// Identity makes the machine a member of its cluster.
 	Identity(ctx context.Context, p plan.Plan) (identity, error)
+	// Share is how machines that install give each other chunks of the image;
+	// nil: this one installs alone.
+	Share() *sharer
 	// Place is where the release is.
 	Place() source.Place
 	// Medium is the disk that we install from, or empty.
@@ -187,6 +190,11 @@ func (j *job) carryOut(ctx context.Context, stamp string) (err error) {
 	if err := j.partitionData(); err != nil {
 		return err
 	}
+	stop, err := j.share(ctx, all.list[0])
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if err := all.each(func(w *writer) error { return w.write(ctx) }); err != nil {
 		return err
 	}

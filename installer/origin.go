@@ -63,7 +63,7 @@ func (m *machine) remote(ctx context.Context, host string, inv plan.Inventory) (
 	if err != nil {
 		return nil, err
 	}
-	return &remote{client: c, place: source.NewHTTP(imageURL(host), m.say, m.log), log: m.log}, nil
+	return &remote{client: c, place: source.NewHTTP(imageURL(host), m.say, m.log), host: host, log: m.log}, nil
 }
 
 // say shows why something is waited for.

@@ -19,6 +19,7 @@ import (
 type remote struct {
 	client *deployer.Client
 	place  source.Place
+	host   string // of the deployer, as it is called
 	log    *slog.Logger
 
 	mu      sync.Mutex    // guards what follows

@@ -9,6 +9,7 @@ import (
 	"github.com/cairn-cloud/cairn/installer/disk"
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/installer/source"
+	"github.com/cairn-cloud/cairn/installer/swarm"
 )
 
 // A writer brings a release onto a disk, but for what makes it bootable.
@@ -19,6 +20,7 @@ type writer struct {
 	resume  bool
 	from    disk.Chunks  // the release, or the disk that it was written to first
 	target  *disk.Target // inside with
+	swarm   *swarm.Swarm // others that install; nil: none
 }
 
 // with holds the disk while it does something. What the kernel has assembled
@@ -56,6 +58,7 @@ func (w *writer) copies() ([]disk.Copy, error) {
 		if p.Label == plan.LabelSlotA {
 			c.Room -= manifest.FooterSize
 		}
+		w.shared(&c)
 		out = append(out, c)
 	}
 	return out, nil
@@ -66,7 +69,9 @@ func (w *writer) again(why error) { w.phases.print("%v; fetching it again", why)
 
 func (w *writer) write(ctx context.Context) error {
 	detail := "version " + w.release.Manifest.Version + " from " + w.release.Name()
-	if w.from != disk.Chunks(w.release) {
+	if w.swarm != nil {
+		detail += " and from other machines"
+	} else if w.from != disk.Chunks(w.release) {
 		detail = "the same on " + w.plan.Disk.Path
 	}
 	if w.resume {
@@ -76,6 +81,7 @@ func (w *writer) write(ctx context.Context) error {
 	if err := w.each(ctx, func(ctx context.Context, c disk.Copy) error { return w.target.Write(ctx, w.from, c) }); err != nil {
 		return err
 	}
+	w.fetched()
 	if err := w.bootCode(ctx); err != nil {
 		return err
 	}

@@ -87,6 +87,8 @@ type Have struct {
 	Taken int64 `json:"taken"` // bytes taken from peers so far
 	// Damaged are the URLs of peers that gave it a chunk that was wrong.
 	Damaged []string `json:"damaged,omitempty"`
+	// Silent are those of peers that it cannot get chunks from.
+	Silent []string `json:"silent,omitempty"`
 }
 
 // A Swarm is who else has chunks, and which ones the machine is to fetch from

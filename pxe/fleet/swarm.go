@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,12 +15,12 @@ import (
 
 // Limits of a swarm.
 const (
-	swarmSilence = 15 * time.Second // who says nothing for that long serves nobody any more
-	swarmStall   = 15 * time.Second // who gets none of its chunks for that long loses them to others
-	maxPeers     = 16               // that a machine is told of
-	maxGrant     = 16               // chunks that a machine has yet to fetch from the deployer
-	minGrant     = 3                // the same when little is left: as many as it fetches at once
-	maxDamaged   = 64               // peers that a machine may complain of
+	swarmSilence  = 10 * time.Second // who says nothing for that long serves nobody any more
+	swarmStall    = 10 * time.Second // who gets nothing for that long loses what it was to fetch to others
+	maxPeers      = 16               // that a machine is told of
+	maxGrant      = 16               // chunks that a machine has yet to fetch from the deployer
+	minGrant      = 3                // the same when little is left: as many as it fetches at once
+	maxComplaints = 64               // peers that a machine may complain of
 )
 
 // A swarm is who installs now and which chunks of root.img each has. Every
@@ -43,8 +44,14 @@ type member struct {
 	first   int       // where it last began anew
 	next    int       // behind what it was given last
 	heard   time.Time
-	moved   time.Time // when it last had a new chunk, or was given one with none left
-	damaged map[string]bool
+	moved   time.Time       // when it last had a new chunk, or was given one with none left
+	damaged map[string]bool // URLs of peers that gave it wrong chunks
+	silent  []string        // the same of those that give it nothing
+}
+
+// trusts tells whether what o has can be had by m.
+func (m *member) trusts(o *member) bool {
+	return o.url != "" && !m.damaged[o.url] && !slices.Contains(m.silent, o.url)
 }
 
 func (s *swarm) forget(key string) { delete(s.members, key) }
@@ -63,7 +70,7 @@ func (f *Fleet) Have(ticket, machine string, from netip.Addr, have plan.Have) (p
 	default:
 		return plan.Swarm{}, fmt.Errorf("%w: machine %s is %s; it has chunks for others while it is installing", ErrState, m.ID, m.State)
 	}
-	if have.Port < 0 || have.Port > 65535 || len(have.Bits) > len(all(f.swarm.chunks)) || have.Sent < 0 || have.Taken < 0 || len(have.Damaged) > maxDamaged {
+	if have.Port < 0 || have.Port > 65535 || len(have.Bits) > len(all(f.swarm.chunks)) || have.Sent < 0 || have.Taken < 0 || len(have.Damaged)+len(have.Silent) > maxComplaints {
 		return plan.Swarm{}, fmt.Errorf("%w: machine %s has %d bytes of chunks at port %d of an image of %d chunks, which makes no sense",
 			ErrDenied, r.Machine.ID, len(have.Bits), have.Port, f.swarm.chunks)
 	}
@@ -103,7 +110,7 @@ func (m *member) say(from netip.Addr, have plan.Have, now time.Time) {
 	if have.Bits.Count() != m.bits.Count() {
 		m.moved = now
 	}
-	m.bits, m.heard, m.url = have.Bits, now, ""
+	m.bits, m.heard, m.url, m.silent = have.Bits, now, "", have.Silent
 	if have.Port != 0 && from.IsValid() {
 		at := netip.AddrPortFrom(from, uint16(have.Port))
 		m.url = (&url.URL{Scheme: "http", Host: at.String(), Path: "/image/" + manifest.Root}).String()
@@ -171,7 +178,7 @@ func (s *swarm) free(m *member, now time.Time) plan.Bits {
 			delete(s.members, key)
 			continue
 		}
-		gives := o == m || o.url != "" && !m.damaged[o.url]
+		gives := o == m || m.trusts(o)
 		for i := range s.chunks {
 			if o.take.Has(i) || gives && o.bits.Has(i) {
 				free.Clear(i)
@@ -219,7 +226,7 @@ func (s *swarm) begin(free plan.Bits) int {
 func (s *swarm) peers(m *member, now time.Time) []plan.SwarmPeer {
 	list := []plan.SwarmPeer{}
 	for _, o := range s.members {
-		if o == m || o.url == "" || !o.live(now) || m.damaged[o.url] || !lacks(m.bits, o.bits) {
+		if o == m || !m.trusts(o) || !o.live(now) || !lacks(m.bits, o.bits) {
 			continue
 		}
 		list = append(list, plan.SwarmPeer{URL: o.url, Bits: o.bits})

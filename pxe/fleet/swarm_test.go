@@ -194,7 +194,7 @@ func TestHaveIsRefused(t *testing.T) {
 		"too many chunks": {Bits: make(plan.Bits, 10)},
 		"a port":          {Port: 65536},
 		"bytes":           {Sent: -1},
-		"complaints":      {Damaged: make([]string, maxDamaged+1)},
+		"complaints":      {Damaged: make([]string, maxComplaints+1)},
 	} {
 		if _, err := k.Have(f.ticket, idOf(1), f.address(), h); !errors.Is(err, ErrDenied) {
 			t.Errorf("%s: %v", name, err)
