@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
@@ -152,6 +153,7 @@ func (m *machine) mountFurther(ctx context.Context, root *slot.Root, data *vault
 	if err != nil {
 		m.log.Warn("disks for data", "error", err)
 	}
+	var there []string
 	for _, d := range list {
 		if err := m.mountOne(ctx, root, data, d, parts[d.GUID]); err != nil {
 			m.log.Error("disk for data", "name", d.Name, "guid", d.GUID, "error", err)
@@ -159,7 +161,12 @@ func (m *machine) mountFurther(ctx context.Context, root *slot.Root, data *vault
 			if err := root.Bar(filepath.Join(furtherDir, d.Name)); err != nil {
 				return err
 			}
+			continue
 		}
+		there = append(there, d.Name)
+	}
+	if len(there) > 0 {
+		m.console.Printf("cairn: disks for data: %s", strings.Join(there, ", "))
 	}
 	return nil
 }
