@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -14,8 +15,12 @@ import (
 	"github.com/cairn-cloud/cairn/installer/slot"
 )
 
-// restartAfter is how long a failure stays on the console.
-const restartAfter = 60 * time.Second
+// restartAfter is how long a failure stays on the console, and a little more,
+// by chance: machines that fail together do not come back together.
+const (
+	restartAfter  = 60 * time.Second
+	restartSpread = 30 * time.Second
+)
 
 // fail shows why the machine cannot go on, and restarts it after a while, or
 // does what cairn.fail says.
@@ -27,7 +32,8 @@ func (m *machine) fail(err error) {
 		m.log.Error("cannot go on", "doing", m.doing, "error", err)
 	}
 	then := m.params.Get(plan.ParamFail)
-	end := fmt.Sprintf("The machine restarts in %s; %s=wait on the kernel line keeps it here.", restartAfter, plan.ParamFail)
+	wait := (restartAfter + rand.N(restartSpread)).Round(time.Second)
+	end := fmt.Sprintf("The machine restarts in %s; %s=wait on the kernel line keeps it here.", wait, plan.ParamFail)
 	switch then {
 	case "wait":
 		end = "The machine waits here, as " + plan.ParamFail + " says."
@@ -41,7 +47,7 @@ func (m *machine) fail(err error) {
 	case "poweroff":
 		perr = initrd.PowerOff()
 	default:
-		time.Sleep(restartAfter)
+		time.Sleep(wait)
 		perr = initrd.Reboot()
 	}
 	if perr != nil {

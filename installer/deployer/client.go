@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -134,7 +135,7 @@ func (c *Client) Plan(ctx context.Context, inv plan.Inventory, again func() plan
 			}
 			continue
 		}
-		if err := pause(ctx, 3*time.Second); err != nil {
+		if err := pause(ctx, spread(3*time.Second)); err != nil {
 			return plan.Plan{}, err
 		}
 		a = plan.Answer{}
@@ -222,7 +223,7 @@ func (c *Client) persist(ctx context.Context, method, path string, in, out any) 
 		}
 		c.o.Log.Warn("deployer", "path", path, "error", err)
 		c.o.Say("waiting for the deployer at %s: %v", c.o.Host, err)
-		if err := pause(ctx, wait); err != nil {
+		if err := pause(ctx, spread(wait)); err != nil {
 			return err
 		}
 		wait = min(2*wait, 10*time.Second)
@@ -277,6 +278,10 @@ func statusError(code int, raw []byte) error {
 	}
 	return &StatusError{Code: code, Message: e.Error}
 }
+
+// spread is about d, longer or shorter by a quarter: machines that were
+// switched on together do not ask together for ever.
+func spread(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2+1) }
 
 func pause(ctx context.Context, d time.Duration) error {
 	select {

@@ -28,14 +28,14 @@ func Table(all []fleet.Machine, now time.Time, width int) string {
 	}
 	var b strings.Builder
 	row := func(format string, args ...any) { b.WriteString(cut(fmt.Sprintf(format, args...), width) + "\n") }
-	row("%-*s  %-11s  %-15s  %-*s  %s", names, "machine", "state", "address", barWidth, "progress", "")
+	row("%-*s  %-11s  %-15s  %-*s  %-14s  %s", names, "machine", "state", "address", barWidth, "progress", "deployer+peers", "")
 	for i := range all {
 		m := &all[i]
 		address := ""
 		if m.Address.IsValid() {
 			address = m.Address.String()
 		}
-		row("%-*s  %-11s  %-15s  %s  %s", names, title(m), m.State, address, bar(share(m)), doing(m, now))
+		row("%-*s  %-11s  %-15s  %s  %-14s  %s", names, title(m), m.State, address, bar(share(m)), fetched(m), doing(m, now))
 		if w := why(m); w != "" {
 			row("    %s", w)
 		}
@@ -68,6 +68,16 @@ func share(m *fleet.Machine) float64 {
 func bar(share float64) string {
 	full := int(share*barWidth + 0.5)
 	return strings.Repeat("#", full) + strings.Repeat(".", barWidth-full)
+}
+
+// fetched is how much of the image the machine has from the deployer and from
+// other machines, in 10^6 bytes.
+func fetched(m *fleet.Machine) string {
+	t := m.Traffic
+	if t == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d+%d MB", t.Deployer/1e6, t.Peers/1e6)
 }
 
 // doing says what is under way: the phase of an installation with its speed,

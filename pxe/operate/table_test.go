@@ -21,20 +21,20 @@ func machines() []fleet.Machine {
 	return []fleet.Machine{
 		{ID: "a", Name: "compute10", State: fleet.Ready, Address: netip.MustParseAddr("10.20.0.110"), Since: since},
 		{ID: "b", Name: "compute2", State: fleet.Installing, Since: since, Progress: &fleet.Progress{
-			Progress: plan.Progress{Phase: "write", Done: 120e6, Total: 300e6}, Rate: 43.2, ETA: 5}},
+			Progress: plan.Progress{Phase: "write", Done: 120e6, Total: 300e6}, Rate: 43.2, ETA: 5}, Traffic: &fleet.Traffic{Deployer: 41e6, Peers: 79e6}},
 		{ID: "c", MACs: []string{"52:54:00:00:00:07"}, State: fleet.Failed, Since: since, Reason: "the disk is too small. Put in a disk of 12 GiB or more."},
 		{ID: "d", Name: "compute1", State: fleet.Matched, Since: since, Wait: "fabric: waiting for a round to start"},
 	}
 }
 
 func TestTable(t *testing.T) {
-	want := `machine            state        address          progress
-52:54:00:00:00:07  failed                        ....................  for 1m15s
+	want := `machine            state        address          progress              deployer+peers
+52:54:00:00:00:07  failed                        ....................                  for 1m15s
     the disk is too small. Put in a disk of 12 GiB or more.
-compute1           matched                       #########...........  for 1m15s
+compute1           matched                       #########...........                  for 1m15s
     fabric: waiting for a round to start
-compute2           installing                    ########............  write, 120 of 300 MB, 43 MB/s, 5s left
-compute10          ready        10.20.0.110      ####################  for 1m15s
+compute2           installing                    ########............  41+79 MB        write, 120 of 300 MB, 43 MB/s, 5s left
+compute10          ready        10.20.0.110      ####################                  for 1m15s
 `
 	if d := cmp.Diff(want, Table(machines(), now(), 0)); d != "" {
 		t.Error(d)

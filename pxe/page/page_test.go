@@ -43,6 +43,7 @@ func (rack) Machines() []fleet.Machine {
 	d, e, f := machine(4, "", "failed"), machine(5, "", "seen"), machine(6, "compute4", "enrolled")
 	a.Node = &spec.Node{Roles: []spec.Role{spec.RoleCompute}}
 	b.Progress = &fleet.Progress{Progress: plan.Progress{Phase: "write", Done: 120 << 20, Total: 305 << 20, Detail: "version 7 from 3 peers"}, Rate: 43.2, ETA: 5}
+	b.Traffic = &fleet.Traffic{Deployer: 40 << 20, Peers: 80 << 20, Given: 12 << 20}
 	c.Wait = "fabric: VLAN 137 does not pass to or from compute3 (tor-1 Ethernet3)"
 	d.Reason = `the disk is too small: rule "compute" needs 12 GiB, and the machine has /dev/sda (8.0 GiB). Put in a disk of 12 GiB or more <b>`
 	e.Hint = "seen DISCOVER, but no TFTP or HTTP request for 25s: is a firewall in between?"
@@ -158,6 +159,7 @@ func TestPageInABrowser(t *testing.T) {
 	dom := browse(t, "#"+token)
 	for _, want := range []string{
 		"release 2026.11", "1 failed", "43 MB/s", "write 39 % of 305 MiB", "5 s left",
+		"40 MiB from the deployer, 80 MiB from other machines, 12 MiB given to them",
 		"is a firewall in between?", "Put in a disk of 12 GiB or more &lt;b&gt;", "tor-1 Ethernet2", "1 min 15 s in matched",
 		"VLAN 137 does not pass to or from compute3", `<td class="partial"`, ">live<",
 	} {

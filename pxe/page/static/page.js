@@ -46,6 +46,13 @@ function place(m) {
   return [n.lldp.switch || n.lldp.chassis, n.lldp.port || n.lldp.description].filter(Boolean).join(" ");
 }
 
+// fetched says where the machine has the image from.
+function fetched(m) {
+  const t = m.traffic;
+  if (!t) return "";
+  return bytes(t.deployer) + " from the deployer, " + bytes(t.peers) + " from other machines" + (t.given ? ", " + bytes(t.given) + " given to them" : "");
+}
+
 function title(m) { return m.name || (m.macs && m.macs[0]) || m.id; }
 
 // why says why a machine is where it is.
@@ -81,7 +88,7 @@ function unit(m, now) {
     make("span", "", m.state),
     bar(m, now));
   const words = why(m);
-  const where = [m.address, place(m), m.node && m.node.roles && m.node.roles.join(", ")].filter(Boolean).join(" \u00b7 ");
+  const where = [m.address, place(m), m.node && m.node.roles && m.node.roles.join(", "), m.state === "installing" && fetched(m)].filter(Boolean).join(" \u00b7 ");
   if (where) u.append(make("span", "place why", where));
   if (words) u.append(make("span", "why" + (m.state === "failed" ? " bad" : ""), words));
   u.type = "button";
@@ -138,6 +145,7 @@ function detail(m) {
     pair(l, "becomes", m.plan.host_name + ", " + m.plan.roles.join(", ") + " (rule " + m.plan.rule + ")");
     pair(l, "on", m.plan.disk.path + (m.plan.wipes ? ", and loses " + m.plan.wipes.join("; ") : ""));
   }
+  pair(l, "image", fetched(m));
   for (const c of m.checks || []) pair(l, (c.ok ? "\u2713 " : "\u2717 ") + c.name, c.why || "passed");
   const log = make("div", "log", (m.history || []).slice().reverse()
     .map((e) => e.at.slice(11, 19) + "  " + e.what + (e.why ? ": " + e.why : "")).join("\n"));
