@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cairn-cloud/cairn/installer/disk"
 	"github.com/cairn-cloud/cairn/installer/plan"
 	"github.com/cairn-cloud/cairn/installer/slot"
 	"github.com/cairn-cloud/cairn/installer/vault"
@@ -36,6 +37,17 @@ func (j *job) partitionData() error {
 	for _, d := range j.plan.Data {
 		w := &writer{plan: plan.Plan{Disk: d.Disk, Partitions: plan.DataLayout(d.Disk.Size)}, phases: j.phases}
 		if err := w.with(w.partition); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// completeData is for when the system is complete: from then on the disks for
+// data hold something.
+func (j *job) completeData() error {
+	for _, d := range j.plan.Data {
+		if err := disk.Complete(d.Disk.Path); err != nil {
 			return err
 		}
 	}
@@ -78,7 +90,7 @@ func (j *job) makeFileSystem(ctx context.Context, root *slot.Root, data *vault.V
 	if err != nil {
 		return err
 	}
-	m, err := data.MakeFurther("cairn-"+d.Name, parts[d.GUID])
+	m, err := data.MakeFurther("cairn-"+d.Name, parts[d.GUID].Part)
 	if err != nil {
 		return err
 	}
@@ -102,7 +114,7 @@ func syncFile(path string) (err error) {
 }
 
 // waitFurther waits until the kernel shows the partitions of new disks.
-func waitFurther(ctx context.Context, list []furtherDisk) (map[string]string, error) {
+func waitFurther(ctx context.Context, list []furtherDisk) (map[string]slot.FurtherDisk, error) {
 	for end := time.Now().Add(partitionPatience); ; {
 		parts, err := slot.Host().Further()
 		if err != nil || allThere(parts, list) {
@@ -119,9 +131,9 @@ func waitFurther(ctx context.Context, list []furtherDisk) (map[string]string, er
 	}
 }
 
-func allThere(parts map[string]string, list []furtherDisk) bool {
+func allThere(parts map[string]slot.FurtherDisk, list []furtherDisk) bool {
 	for _, d := range list {
-		if parts[d.GUID] == "" {
+		if parts[d.GUID].Part == "" {
 			return false
 		}
 	}
@@ -142,7 +154,7 @@ func (m *machine) mountFurther(ctx context.Context, root *slot.Root, data *vault
 	if err != nil {
 		return fmt.Errorf("list of disks: %w", err)
 	}
-	var parts map[string]string
+	var parts map[string]slot.FurtherDisk
 	err = m.modules.WaitDevices(ctx, devicePatience, func() bool {
 		var err error
 		parts, err = slot.Host().Further()
@@ -171,11 +183,14 @@ func (m *machine) mountFurther(ctx context.Context, root *slot.Root, data *vault
 	return nil
 }
 
-func (m *machine) mountOne(ctx context.Context, root *slot.Root, data *vault.Volume, d furtherDisk, part string) error {
-	if part == "" {
+func (m *machine) mountOne(ctx context.Context, root *slot.Root, data *vault.Volume, d furtherDisk, on slot.FurtherDisk) error {
+	if on.Part == "" {
 		return fmt.Errorf("no disk has the id %s; plug it in and restart the machine", d.GUID)
 	}
-	opened, err := data.OpenFurther("cairn-"+d.Name, part)
+	if err := disk.Complete(on.Disk); err != nil { // its installation was cut off behind its end
+		return err
+	}
+	opened, err := data.OpenFurther("cairn-"+d.Name, on.Part)
 	if err != nil {
 		return err
 	}
@@ -190,6 +205,6 @@ func (m *machine) mountOne(ctx context.Context, root *slot.Root, data *vault.Vol
 			return errors.Join(err, opened.Close())
 		}
 	}
-	m.log.Info("disk for data", "name", d.Name, "device", part)
+	m.log.Info("disk for data", "name", d.Name, "device", on.Part)
 	return nil
 }

@@ -205,5 +205,8 @@ func (j *job) carryOut(ctx context.Context, stamp string) (err error) {
 	if err := j.configure(ctx); err != nil {
 		return err
 	}
-	return all.each(func(w *writer) error { return w.finish(stamp) })
+	if err := all.each(func(w *writer) error { return w.finish(stamp) }); err != nil {
+		return err
+	}
+	return j.completeData()
 }

@@ -53,8 +53,12 @@ func (c *Contents) table(r io.ReaderAt, size int64, t Table) {
 		return
 	}
 	if e := t.find(plan.LabelDisk); e != nil && len(t.Entries) == 1 {
-		c.Installed, c.ForData = t.GUID, true
-		c.Words = append(c.Words, "a disk for data of an installation of Cairn"+dataOn(r, *e))
+		c.Installed, c.ForData, c.Unfinished = t.GUID, true, markedAt(r, e.Start-dataMark)
+		words := "a disk for data of an installation of Cairn" + dataOn(r, *e)
+		if c.Unfinished {
+			words = "a disk for data of " + cutOff
+		}
+		c.Words = append(c.Words, words)
 		return
 	}
 	var names []string
@@ -128,9 +132,11 @@ func (c *Contents) cairn(r io.ReaderAt, t Table) {
 const cutOff = "an installation of Cairn that was cut off"
 
 // marked tells whether a slot that ends there is marked as being installed.
-func marked(r io.ReaderAt, slotEnd int64) bool {
+func marked(r io.ReaderAt, slotEnd int64) bool { return markedAt(r, slotEnd-manifest.FooterSize) }
+
+func markedAt(r io.ReaderAt, at int64) bool {
 	head := make([]byte, len(Marker))
-	_, err := r.ReadAt(head, slotEnd-manifest.FooterSize)
+	_, err := r.ReadAt(head, at)
 	return err == nil && string(head) == Marker
 }
 

@@ -3,6 +3,8 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/diskfs/go-diskfs/backend/file"
@@ -60,15 +62,51 @@ func markerSector() []byte {
 	return b
 }
 
-// mark puts the marker at the place of slot A's footer, durably.
+// mark puts the marker at the place of slot A's footer, or in front of the
+// partition of a disk for data, durably.
 func (t *Target) mark(parts []plan.Partition) error {
 	for _, p := range parts {
-		if p.Label != plan.LabelSlotA {
+		at := p.Start + p.Size - manifest.FooterSize
+		switch p.Label {
+		case plan.LabelDisk:
+			at = p.Start - dataMark
+		case plan.LabelSlotA:
+		default:
 			continue
 		}
-		if err := t.writeAt(markerSector(), p.Start+p.Size-manifest.FooterSize, "the mark of an installation under way"); err != nil {
+		if err := t.writeAt(markerSector(), at, "the mark of an installation under way"); err != nil {
 			return err
 		}
+	}
+	return t.Sync()
+}
+
+// dataMark is how far in front of the partition the marker of a disk for data
+// is, in bytes: behind the table, and of no use to anybody.
+const dataMark = 4096
+
+// Complete takes the marker off a disk for data, durably: from now on it holds
+// what somebody may need. It may be in use already, and complete.
+func Complete(path string) (err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("disk: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	t := &Target{Path: path, f: f}
+	if t.Size, err = f.Seek(0, io.SeekEnd); err != nil {
+		return fmt.Errorf("disk %s: %w", path, err)
+	}
+	table, err := ReadTable(f, t.Size)
+	if err != nil {
+		return fmt.Errorf("disk %s: %w", path, err)
+	}
+	e := table.find(plan.LabelDisk)
+	if e == nil || !markedAt(f, e.Start-dataMark) {
+		return nil
+	}
+	if err := t.writeAt(make([]byte, bootSector), e.Start-dataMark, "over the mark of an installation under way"); err != nil {
+		return err
 	}
 	return t.Sync()
 }

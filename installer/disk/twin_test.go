@@ -51,7 +51,16 @@ func TestADiskForDataIsKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Contents{Words: []string{"a disk for data of an installation of Cairn"}, Installed: id, ForData: true}
+	want := Contents{Words: []string{"a disk for data of an installation of Cairn that was cut off"}, Installed: id, ForData: true, Unfinished: true}
+	if d := cmp.Diff(want, Look(target.f, target.Size)); d != "" {
+		t.Error(d)
+	}
+	for range 2 {
+		if err := Complete(target.Path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want = Contents{Words: []string{"a disk for data of an installation of Cairn"}, Installed: id, ForData: true}
 	if d := cmp.Diff(want, Look(target.f, target.Size)); d != "" {
 		t.Error(d)
 	}

@@ -113,9 +113,11 @@ func (in Installation) first(is func(Installation) bool) (Installation, bool) {
 	return twin, true
 }
 
-// Further lists the partitions of disks for data: the GUID of the disk, and
-// the device of its partition.
-func (s System) Further() (map[string]string, error) {
+// A FurtherDisk is one for data of a role, with its only partition.
+type FurtherDisk struct{ Disk, Part string }
+
+// Further lists the disks for data by their GUIDs.
+func (s System) Further() (map[string]FurtherDisk, error) {
 	entries, err := os.ReadDir(filepath.Join(s.Sys, "class/block"))
 	if err != nil {
 		return nil, fmt.Errorf("find further disks: %w", err)
@@ -124,14 +126,14 @@ func (s System) Further() (map[string]string, error) {
 	for _, e := range entries {
 		s.note(disks, e.Name())
 	}
-	out := map[string]string{}
+	out := map[string]FurtherDisk{}
 	for _, d := range disks {
 		part := d.Parts[plan.LabelDisk]
 		if part == "" {
 			continue
 		}
 		if id, err := DiskGUID(d.Disk); err == nil { // one that cannot be read is as good as none
-			out[id] = part
+			out[id] = FurtherDisk{Disk: d.Disk, Part: part}
 		}
 	}
 	return out, nil

@@ -104,7 +104,7 @@ func TestDisksForDataAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(map[string]string{"01020304-0506-0708-090a-0b0c0d0e0f62": filepath.Join(s.Dev, "vdb1")}, got); d != "" {
+	if d := cmp.Diff(map[string]FurtherDisk{"01020304-0506-0708-090a-0b0c0d0e0f62": {Disk: filepath.Join(s.Dev, "vdb"), Part: filepath.Join(s.Dev, "vdb1")}}, got); d != "" {
 		t.Error(d)
 	}
 }
