@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,11 +53,29 @@ func Others(ctx context.Context, mac string, who netip.Addr) ([]string, error) {
 		return nil, fmt.Errorf("packet socket: %w", err)
 	}
 	s := &socket{fd, card}
-	found, err := s.others(ctx, who)
+	own, err := ownMACs()
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	found, err := s.others(ctx, who, own)
 	return found, errors.Join(err, s.close())
 }
 
-func (s *socket) others(ctx context.Context, who netip.Addr) ([]string, error) {
+// ownMACs are those of this machine's cards: another one that is plugged into
+// the same network is nobody else.
+func ownMACs() ([]string, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("network cards: %w", err)
+	}
+	var list []string
+	for _, c := range all {
+		list = append(list, c.HardwareAddr.String())
+	}
+	return list, nil
+}
+
+func (s *socket) others(ctx context.Context, who netip.Addr, own []string) ([]string, error) {
 	at := &unix.SockaddrLinklayer{Protocol: wire(unix.ETH_P_ARP), Ifindex: s.card.Index}
 	if err := unix.Bind(s.fd, at); err != nil {
 		return nil, fmt.Errorf("packet socket on %s: %w", s.card.Name, err)
@@ -83,7 +100,7 @@ func (s *socket) others(ctx context.Context, who netip.Addr) ([]string, error) {
 			return found, fmt.Errorf("packet socket on %s: %w", s.card.Name, err)
 		}
 		other, ok := owner(buf[:n], who)
-		if ok && !strings.EqualFold(other, s.card.HardwareAddr.String()) && !slices.Contains(found, other) {
+		if ok && !slices.Contains(own, other) && !slices.Contains(found, other) {
 			found = append(found, other)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
 )
@@ -144,7 +145,8 @@ func TestProbeOnEachCard(t *testing.T) {
 	}
 }
 
-// TestOthers finds the card that has the address too.
+// TestOthers finds the card of another machine that has the address too, and
+// takes none of this machine's for another.
 func TestOthers(t *testing.T) {
 	if !inNamespace(t) {
 		return
@@ -160,18 +162,28 @@ func TestOthers(t *testing.T) {
 	addr, err := netlink.ParseAddr("10.9.0.5/24")
 	must(t, err)
 	must(t, netlink.AddrAdd(other, addr))
-	ask := func(who string) []string {
+	card, err := net.InterfaceByName("a")
+	must(t, err)
+	ask := func(who string, own ...string) []string {
 		ctx, cancel := context.WithTimeoutCause(context.Background(), 3e9, errOver)
 		defer cancel()
-		found, err := Others(ctx, macs["a"], netip.MustParseAddr(who))
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(wire(unix.ETH_P_ARP)))
 		must(t, err)
+		s := &socket{fd, card}
+		found, err := s.others(ctx, netip.MustParseAddr(who), own)
+		must(t, errors.Join(err, s.close()))
 		return found
 	}
-	if got := ask("10.9.0.5"); !slices.Contains(got, macs["b"]) {
+	if got := ask("10.9.0.5", macs["a"]); !slices.Contains(got, macs["b"]) {
 		t.Errorf("10.9.0.5 is on %s; answers came from %v", macs["b"], got)
 	}
-	if got := ask("10.9.0.6"); len(got) != 0 {
+	if got := ask("10.9.0.6", macs["a"]); len(got) != 0 {
 		t.Errorf("nobody has 10.9.0.6; answers came from %v", got)
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), 3e9, errOver)
+	defer cancel()
+	if got, err := Others(ctx, macs["a"], netip.MustParseAddr("10.9.0.5")); err != nil || len(got) != 0 {
+		t.Errorf("10.9.0.5 is this machine's own: %v, %v", got, err)
 	}
 }
 
