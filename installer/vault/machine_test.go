@@ -208,6 +208,8 @@ func TestMirrorInMachine(t *testing.T) {
 	with(two, third).run(t, chip, "TestInsideMirrorAlone")
 	with(one, two).run(t, chip, "TestInsideMirrorStale")
 	with(one).run(t, chip, "TestInsideMirrorAgain")
+	with(two).run(t, chip, "TestInsideMirrorAgain")
+	with(one, two).run(t, chip, "TestInsideMirrorApart")
 }
 
 // A computer is the machine without its TPM.

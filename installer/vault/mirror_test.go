@@ -147,12 +147,24 @@ func TestInsideMirrorStale(t *testing.T) {
 	}, "/dev/vda", "/dev/vdb")
 }
 
-// TestInsideMirrorAgain has the disk alone that was away.
+// TestInsideMirrorAgain has one disk alone, first the one that was away.
 func TestInsideMirrorAgain(t *testing.T) {
 	insideOnly(t)
 	opened(t, func(v *Volume) {
 		if got := text(t, v.Path, 1); got != "second" {
 			t.Errorf("it holds %q", got)
 		}
+		write(t, v.Path, 2, "alone")
 	}, "/dev/vda")
+}
+
+// TestInsideMirrorApart starts with both, which were each started from alone:
+// one counts, and the other is left as it is.
+func TestInsideMirrorApart(t *testing.T) {
+	insideOnly(t)
+	opened(t, func(v *Volume) {
+		if n := v.Notes(); len(n) != 1 || !strings.Contains(n[0], " has data of its own") || !strings.Contains(stat(t), "[2/1]") {
+			t.Errorf("it says %q: %s", n, stat(t))
+		}
+	}, "/dev/vda", "/dev/vdb")
 }
