@@ -176,6 +176,18 @@ func TestThePlanMustBeOfThisMachine(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	inv.Disks = append(inv.Disks, plan.Disk{Path: "/dev/vdb", Size: 20}, plan.Disk{Path: "/dev/vdc", Size: 5})
+	a, b, c := inv.Disks[1], inv.Disks[2], inv.Disks[3]
+	for want, p := range map[string]plan.Plan{
+		"": {Disk: a, Mirror: &b, Data: []plan.DataDisk{{Disk: c}}},
+		"the plan has disk /dev/vda (0.0 GiB, serial a) twice":                  {Disk: a, Mirror: &a},
+		"the plan has disk /dev/vdb (0.0 GiB) twice":                            {Disk: a, Mirror: &b, Data: []plan.DataDisk{{Disk: b}}},
+		"the plan is for disk /dev/vdd (0.0 GiB), which is not in this machine": {Disk: a, Data: []plan.DataDisk{{Disk: plan.Disk{Path: "/dev/vdd"}}}},
+	} {
+		if err := stillSame(inv, p); err == nil && want != "" || err != nil && err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
 }
 
 func TestCopyTreeKeepsModesTimesAndLinks(t *testing.T) {
