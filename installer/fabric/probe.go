@@ -143,7 +143,7 @@ func speed(name string) int {
 // again until the round is over, at an even pace.
 func (s *socket) sweep(ctx context.Context, order plan.FabricOrder) error {
 	vlans := append([]int{0}, order.VLANs...)
-	pause := time.NewTicker(time.Second / time.Duration(len(vlans)))
+	pause := time.NewTicker(order.Sweep() / time.Duration(len(vlans)))
 	defer pause.Stop()
 	for i := 0; ; i = (i + 1) % len(vlans) {
 		for _, size := range []int{smallest, order.MTU} {

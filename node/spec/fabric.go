@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // A FabricOrder asks a machine to take part in a round of the fabric check.
@@ -31,6 +32,17 @@ const (
 	minFabricMTU     = 576
 	maxFabricMTU     = 9216
 )
+
+// fabricRate is how many bytes of probes a card sends in a second at most:
+// they reach every port of their VLAN, and guests share the wire.
+const fabricRate = 4 << 20
+
+// Sweep is how long it takes to send a small and a full frame on each VLAN and
+// untagged, at a pace that leaves the wire to others.
+func (o *FabricOrder) Sweep() time.Duration {
+	bytes := (len(o.VLANs) + 1) * (o.MTU + 2*64)
+	return max(time.Second, time.Duration(bytes)*time.Second/fabricRate)
+}
 
 // Check tells what no round asks for: the field, its value and what is
 // allowed.

@@ -13,7 +13,7 @@ import (
 
 // Times of the fabric check.
 const (
-	roundSeconds  = 8                // sending and listening; members begin some seconds apart
+	roundSeconds  = 8                // sending and listening, at least; members begin some seconds apart
 	roundPatience = 30 * time.Second // for the reports after it
 	stillThere    = 20 * time.Second // a machine that did not ask for that long is gone
 	checkFabric   = "fabric"         // name of the check
@@ -138,11 +138,13 @@ func (f *Fleet) gather(now time.Time) {
 	f.rounds.number++
 	t := f.conf.Rack.Tenant
 	g := &gathering{reports: map[string]*plan.FabricReport{}, skews: map[string]time.Duration{},
-		ends:  now.Add(roundSeconds*time.Second + roundPatience),
-		order: plan.FabricOrder{Round: f.rounds.number, MTU: cmp.Or(t.MTU, 1500), Seconds: roundSeconds}}
+		order: plan.FabricOrder{Round: f.rounds.number, MTU: cmp.Or(t.MTU, 1500)}}
 	for v := t.VLANFrom; v <= t.VLANTo; v++ {
 		g.order.VLANs = append(g.order.VLANs, v)
 	}
+	// Members begin some seconds apart: enough for three sweeps together.
+	g.order.Seconds = max(roundSeconds, 5+3*int(g.order.Sweep().Seconds()))
+	g.ends = now.Add(time.Duration(g.order.Seconds)*time.Second + roundPatience)
 	for key := range f.rounds.waiting {
 		g.members = append(g.members, key)
 	}
