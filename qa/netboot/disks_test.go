@@ -76,7 +76,7 @@ rules:
 `))...)
 	port, err := s.AddPort(fabric.PortConfig{Name: "machine", Access: managementVLAN})
 	must(t, err)
-	disks := shelf{t.TempDir(), port}
+	disks, cairn := shelf{t.TempDir(), port}, program(t)
 
 	c := disks.powered(t, true, "a", "b", "c")
 	l.wait(t, quiet, c, "keys kept")
@@ -97,21 +97,21 @@ rules:
 	c.console.wait(t, quiet, c, "log in: ssh")
 	must(t, c.PowerOff(t.Context()))
 
-	operate(t, l, "lock", "compute1")
+	operate(t, cairn, l, "lock", "compute1")
 	c = disks.powered(t, false, "a", "b", "c")
 	c.console.wait(t, quiet, c, "an operator has withdrawn the key")
-	operate(t, l, "unlock", "compute1")
+	operate(t, cairn, l, "unlock", "compute1")
 	c.console.wait(t, quiet, c, "is brought up to date now")
 	c.console.wait(t, quiet, c, "log in: ssh")
-	if key := operate(t, l, "recovery-key", "compute1"); len(strings.Split(strings.TrimSpace(key), "-")) != 13 {
+	if key := operate(t, cairn, l, "recovery-key", "compute1"); len(strings.Split(strings.TrimSpace(key), "-")) != 13 {
 		t.Errorf("a recovery key of %d characters", len(key))
 	}
 }
 
 // operate is what an operator does on the laptop.
-func operate(t *testing.T, l *laptop, args ...string) string {
+func operate(t *testing.T, cairn string, l *laptop, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(program(t), append([]string{"fleet", "--dir", filepath.Join(l.state, "operator")}, args...)...)
+	cmd := exec.Command(cairn, append([]string{"fleet", "--dir", filepath.Join(l.state, "operator")}, args...)...)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("cairn fleet %v: %v: %s", args, err, out)
