@@ -12,6 +12,9 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/insomniacslk/dhcp/iana"
+	"github.com/mdlayher/packet"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 )
 
 // A wire is the one socket that all machines send and hear DHCP on.
@@ -24,13 +27,58 @@ type wire struct {
 
 // openWire listens on the interface until it is closed.
 func openWire(name string) (*wire, error) {
-	conn, err := nclient4.NewRawUDPConn(name, dhcpv4.ClientPort)
+	ifi, err := net.InterfaceByName(name)
 	if err != nil {
 		return nil, fmt.Errorf("DHCP on %s: %w", name, err)
 	}
+	filter, err := toClients()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := packet.Listen(ifi, packet.Datagram, unix.ETH_P_IP, &packet.Config{Filter: filter})
+	if err != nil {
+		return nil, fmt.Errorf("DHCP on %s: %w", name, err)
+	}
+	if err := enlarge(raw); err != nil {
+		return nil, fmt.Errorf("DHCP on %s: %w", name, errors.Join(err, raw.Close()))
+	}
+	conn := nclient4.NewBroadcastUDPConn(raw, &net.UDPAddr{Port: dhcpv4.ClientPort})
 	w := &wire{conn: conn, waiting: map[dhcpv4.TransactionID]chan *dhcpv4.DHCPv4{}}
 	go w.listen()
 	return w, nil
+}
+
+// heard is how many bytes may wait to be read: one socket hears for all
+// machines, each of which has a network card of its own in truth.
+const heard = 16 << 20
+
+// enlarge makes room for that, whatever the host's limit is.
+func enlarge(raw *packet.Conn) error {
+	c, err := raw.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = c.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, heard) })
+	return errors.Join(err, set)
+}
+
+// toClients lets UDP packets to port 68 pass, whose IP header has no options,
+// and not what all machines fetch over the same wire.
+func toClients() ([]bpf.RawInstruction, error) {
+	const protocol, udp, port, all = 9, 17, 22, 1 << 16
+	filter, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: protocol, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: udp, SkipTrue: 3},
+		bpf.LoadAbsolute{Off: port, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: dhcpv4.ClientPort, SkipTrue: 1},
+		bpf.RetConstant{Val: all},
+		bpf.RetConstant{Val: 0},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("filter for DHCP: %w", err)
+	}
+	return filter, nil
 }
 
 // listen ends when the connection is closed.

@@ -32,6 +32,7 @@ management:
   range_from: 10.20.1.0
   range_to: 10.20.15.200
 fabric: {check: off}
+fleet: {parallel: 1000} # no machine comes to the end of its installation
 rules:
   - name: compute
     roles: [compute]
