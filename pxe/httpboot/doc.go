@@ -8,7 +8,7 @@
 //	GET  /boot/{loader}                for UEFI HTTP boot
 //	GET  /image/{file}                 files of the release, with ranges
 //
-//	POST /v1/machines/{id}/inventory, /progress, /enrol; GET /v1/machines/{id}/plan   (see installer/plan)
+//	POST /v1/machines/{id}/inventory, /progress, /have, /enrol; GET /v1/machines/{id}/plan   (see installer/plan)
 //	GET  /v1/machines                  {"machines": [fleet.Machine]}
 //	GET  /v1/machines/{id}             fleet.Machine
 //	POST /v1/machines/{id}/approve     fleet.Machine
