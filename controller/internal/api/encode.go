@@ -205,3 +205,13 @@ func (c *Call) Present(row any, err error) (any, error) {
 	}
 	return c.encode(s, v, c.Op, false), nil
 }
+
+// Entry is Present with the link of a path of the service, for lists and
+// answers that handlers make by themselves.
+func (c *Call) Entry(row any, path string) (any, error) {
+	o, err := c.Present(row, nil)
+	if err != nil {
+		return nil, err
+	}
+	return append(o.(object), member{"links", map[string]string{"self": c.URL(path)}}), nil
+}
