@@ -38,6 +38,9 @@ func (s *Service) bootstrap(ctx context.Context) error {
 		if err := s.bootstrapAdmin(ctx, tx); err != nil {
 			return err
 		}
+		if err := s.enterCatalog(ctx, tx); err != nil {
+			return fmt.Errorf("catalog: %w", err)
+		}
 		_, err := tx.ExecContext(ctx, "UPDATE revision SET n = n + 1 WHERE one = 1")
 		return err
 	})

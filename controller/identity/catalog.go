@@ -1,23 +1,11 @@
 package identity
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"net/http"
-
-	"github.com/cairn-cloud/cairn/controller/internal/api"
-	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"sort"
+	"strings"
 )
-
-// A catalog is what the cloud serves. It is not kept in the database: what
-// this controller serves is what there is, at the host that the client uses.
-type catalog struct {
-	region    string
-	endpoints []Endpoint
-}
-
-func newCatalog(region string, list []Endpoint) catalog { return catalog{region, list} }
 
 // interfaces are the same everywhere: one port for all.
 var interfaces = []string{"public", "internal", "admin"}
@@ -31,89 +19,102 @@ func entryID(words ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// token is the catalog as tokens carry it.
-func (c catalog) token(host string) []any {
+// An entry is a service of the catalog with its endpoints, all enabled.
+type entry struct {
+	service   *service
+	endpoints []*endpoint
+}
+
+// A viewer is who looks at the catalog, and from where.
+type viewer struct{ host, project, user string }
+
+// catalog is what tokens carry and GET /auth/catalog answers: endpoints whose
+// address needs a project are left out where there is none, and a project
+// that was given parts of the catalog sees these only.
+func (n *snapshot) catalog(v viewer) []any {
 	list := []any{}
-	for _, e := range c.endpoints {
-		var endpoints []any
-		for _, i := range interfaces {
-			endpoints = append(endpoints, map[string]any{
-				"id": entryID("endpoint", e.Type, i), "interface": i, "region": c.region, "region_id": c.region, "url": host + e.Path,
-			})
-		}
-		list = append(list, map[string]any{"id": entryID("service", e.Type), "type": e.Type, "name": e.Name, "endpoints": endpoints})
-	}
-	return list
-}
-
-// catalogRoutes are /services, /endpoints and /regions, read only.
-func (s *Service) catalogRoutes() []api.Route {
-	var routes []api.Route
-	for _, what := range []struct {
-		path, one, many string
-		list            func(c *api.Call) []map[string]any
-	}{
-		{"/services", "service", "services", s.services},
-		{"/endpoints", "endpoint", "endpoints", s.endpoints},
-		{"/regions", "region", "regions", s.regions},
-	} {
-		routes = append(routes,
-			get(what.path, ruleCatalog, func(_ context.Context, c *api.Call) error {
-				return c.JSON(http.StatusOK, listOf(c, what.many, matching(what.list(c), c)))
-			}),
-			get(what.path+"/{id}", ruleCatalog, func(_ context.Context, c *api.Call) error {
-				for _, e := range what.list(c) {
-					if e["id"] == c.Param("id") {
-						return c.JSON(http.StatusOK, map[string]any{what.one: e})
-					}
-				}
-				return cloud.NotFound("Could not find %s: %s.", what.one, c.Param("id"))
-			}))
-	}
-	return routes
-}
-
-// matching keeps the entries that the query asks for.
-func matching(list []map[string]any, c *api.Call) []any {
-	kept := []any{}
-	for _, e := range list {
-		fits := true
-		for _, key := range []string{"type", "name", "interface", "service_id", "region_id"} {
-			if want := c.Query().Get(key); want != "" && e[key] != want {
-				fits = false
+	parts := n.catalogParts[v.project]
+	for i := range n.entries {
+		e := &n.entries[i]
+		endpoints := []any{}
+		for _, p := range e.endpoints {
+			if parts != nil && !parts[p.ID] {
+				continue
+			}
+			if url, ok := p.address(v); ok {
+				endpoints = append(endpoints, map[string]any{
+					"id": p.ID, "interface": p.Interface, "region": p.RegionID, "region_id": p.RegionID, "url": url,
+				})
 			}
 		}
-		if fits {
-			kept = append(kept, e)
-		}
-	}
-	return kept
-}
-
-func (s *Service) services(c *api.Call) []map[string]any {
-	var list []map[string]any
-	for _, e := range s.catalog.endpoints {
-		id := entryID("service", e.Type)
-		list = append(list, map[string]any{"id": id, "type": e.Type, "name": e.Name, "enabled": true, "description": "", "links": self(c, "/services/"+id)})
-	}
-	return list
-}
-
-func (s *Service) endpoints(c *api.Call) []map[string]any {
-	var list []map[string]any
-	for _, e := range s.catalog.endpoints {
-		for _, i := range interfaces {
-			id := entryID("endpoint", e.Type, i)
-			list = append(list, map[string]any{
-				"id": id, "interface": i, "region": s.catalog.region, "region_id": s.catalog.region, "url": c.Host() + e.Path,
-				"service_id": entryID("service", e.Type), "enabled": true, "links": self(c, "/endpoints/"+id),
-			})
+		if len(endpoints) > 0 {
+			list = append(list, map[string]any{"id": e.service.ID, "type": e.service.Type, "name": e.service.Name, "endpoints": endpoints})
 		}
 	}
 	return list
 }
 
-func (s *Service) regions(c *api.Call) []map[string]any {
-	r := s.catalog.region
-	return []map[string]any{{"id": r, "description": "", "parent_region_id": nil, "links": self(c, "/regions/"+r)}}
+// address is an endpoint's URL for a viewer; not ok if it cannot be told.
+func (p *endpoint) address(v viewer) (url string, ok bool) {
+	if p.Own {
+		return v.host + p.URL, true
+	}
+	url = p.URL
+	for name, value := range map[string]string{"project_id": v.project, "tenant_id": v.project, "user_id": v.user} {
+		for _, mark := range []string{"$(" + name + ")s", "%(" + name + ")s"} {
+			if !strings.Contains(url, mark) {
+				continue
+			}
+			if value == "" {
+				return "", false
+			}
+			url = strings.ReplaceAll(url, mark, value)
+		}
+	}
+	return url, true
+}
+
+// indexCatalog joins services and endpoints, and works out which of them the
+// projects see that were given parts.
+func (n *snapshot) indexCatalog(services []service, endpoints []endpoint, groups []endpointGroup, parts []catalogPart) {
+	sort.Slice(endpoints, func(i, j int) bool { // public first
+		a, b := &endpoints[i], &endpoints[j]
+		return a.Interface > b.Interface || a.Interface == b.Interface && a.ID < b.ID
+	})
+	byService := map[string][]*endpoint{}
+	for i := range endpoints {
+		if endpoints[i].Enabled {
+			byService[endpoints[i].ServiceID] = append(byService[endpoints[i].ServiceID], &endpoints[i])
+		}
+	}
+	for i := range services {
+		if s := &services[i]; s.Enabled {
+			n.entries = append(n.entries, entry{s, byService[s.ID]})
+		}
+	}
+	sort.Slice(n.entries, func(i, j int) bool {
+		a, b := n.entries[i].service, n.entries[j].service
+		return a.Type < b.Type || a.Type == b.Type && a.ID < b.ID
+	})
+	grouped := map[string]*endpointGroup{}
+	for i := range groups {
+		grouped[groups[i].ID] = &groups[i]
+	}
+	n.catalogParts = map[string]map[string]bool{}
+	for _, p := range parts {
+		if n.catalogParts[p.ProjectID] == nil {
+			n.catalogParts[p.ProjectID] = map[string]bool{}
+		}
+		seen := n.catalogParts[p.ProjectID]
+		if p.Kind == partEndpoint {
+			seen[p.PartID] = true
+			continue
+		}
+		g := grouped[p.PartID]
+		for i := range endpoints {
+			if g != nil && g.takes(&endpoints[i]) {
+				seen[endpoints[i].ID] = true
+			}
+		}
+	}
 }

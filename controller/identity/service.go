@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,12 +46,13 @@ type Endpoint struct {
 
 // A Service is the identity service. Run must run while it serves.
 type Service struct {
-	db      *store.DB
-	tables  tables
-	keys    *keyring
-	catalog catalog
-	clock   cloud.Clock
-	log     *slog.Logger
+	db     *store.DB
+	tables tables
+	keys   *keyring
+	region string
+	served []Endpoint // what this controller serves itself
+	clock  cloud.Clock
+	log    *slog.Logger
 
 	adminPasswordFile string
 
@@ -75,7 +77,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, fmt.Errorf("token keys: %w", err)
 	}
 	s := &Service{
-		db: o.DB, tables: newTables(o.DB), keys: keys, catalog: newCatalog(o.Region, o.Catalog),
+		db: o.DB, tables: newTables(o.DB), keys: keys, region: o.Region, served: o.Catalog,
 		clock: o.Clock, log: o.Log, adminPasswordFile: o.AdminPasswordFile,
 		hashing: make(chan struct{}, runtime.NumCPU()),
 	}
@@ -119,11 +121,16 @@ func (s *Service) API() api.Service {
 			ID: "v3.14", Status: "stable", Updated: "2020-04-07T00:00:00Z", Path: "v3/",
 			MediaType: "application/vnd.openstack.identity-v3+json",
 		}},
-		Resources: []api.Description{s.domains(), s.projects(), s.users(), s.groups(), s.roles()},
-		Routes:    append(append(s.tokenRoutes(), s.assignmentRoutes()...), s.catalogRoutes()...),
+		Resources: []api.Description{
+			s.domains(), s.projects(), s.users(), s.groups(), s.roles(),
+			s.regions(), s.services(), s.endpoints(), s.endpointGroups(),
+		},
+		Routes: slices.Concat(s.tokenRoutes(), s.assignmentRoutes(), s.filterRoutes(), []api.Route{
+			{Method: http.MethodPut, Path: "/regions/{region_id}", Rule: "identity:create_region", Handle: s.putRegion},
+		}),
 		Rules: []policy.Rule{
 			{Name: ruleAssignments, Check: policy.Admin, Doc: "who has which role where, and changing it"},
-			{Name: ruleCatalog, Check: policy.Admin, Doc: "services, endpoints and regions"},
+			{Name: ruleFilter, Check: policy.Admin, Doc: "which project sees which part of the catalog"},
 		},
 	}
 }
@@ -131,7 +138,7 @@ func (s *Service) API() api.Service {
 // The rules of routes that are no resources.
 const (
 	ruleAssignments = "identity:role_assignments"
-	ruleCatalog     = "identity:list_services"
+	ruleFilter      = "identity:endpoint_filter"
 )
 
 func get(path, rule string, f func(context.Context, *api.Call) error) api.Route {

@@ -29,6 +29,9 @@ type snapshot struct {
 	assignments []assignment                   // all
 	byActor     map[string]map[target][]string // actor id to target to role ids
 	revoked     map[string]struct{}            // audit ids
+
+	entries      []entry                    // the catalog, sorted by type
+	catalogParts map[string]map[string]bool // project id to the endpoints that it sees, if not all
 }
 
 // A target is where a role counts.
@@ -103,7 +106,10 @@ func (s *Service) read(ctx context.Context, tx store.Querier) (*snapshot, error)
 		return nil, err
 	}
 	n.index()
-	return n, s.readRelations(ctx, tx, n)
+	if err := s.readRelations(ctx, tx, n); err != nil {
+		return nil, err
+	}
+	return n, s.readCatalog(ctx, tx, n)
 }
 
 // readRelations reads who is in which group, who has which role, and what was
@@ -131,6 +137,27 @@ func (s *Service) readRelations(ctx context.Context, tx store.Querier, n *snapsh
 		n.revoked[r.AuditID] = struct{}{}
 	}
 	return err
+}
+
+func (s *Service) readCatalog(ctx context.Context, tx store.Querier, n *snapshot) error {
+	services, err := s.tables.services.In(tx).List(ctx, store.Query{})
+	if err != nil {
+		return err
+	}
+	endpoints, err := s.tables.endpoints.In(tx).List(ctx, store.Query{})
+	if err != nil {
+		return err
+	}
+	groups, err := s.tables.endpointGroups.In(tx).List(ctx, store.Query{})
+	if err != nil {
+		return err
+	}
+	parts, err := s.tables.catalogParts.In(tx).List(ctx, store.Query{})
+	if err != nil {
+		return err
+	}
+	n.indexCatalog(services, endpoints, groups, parts)
+	return nil
 }
 
 // all reads a table into a map.

@@ -18,6 +18,12 @@ type tables struct {
 	roles       *store.Table[Role]
 	assignments *store.Table[assignment]
 	revocations *store.Table[revocation]
+
+	regions        *store.Table[region]
+	services       *store.Table[service]
+	endpoints      *store.Table[endpoint]
+	endpointGroups *store.Table[endpointGroup]
+	catalogParts   *store.Table[catalogPart]
 }
 
 func newTables(db *store.DB) tables {
@@ -30,6 +36,12 @@ func newTables(db *store.DB) tables {
 		roles:       store.NewTable[Role](db, "roles"),
 		assignments: store.NewTable[assignment](db, "assignments"),
 		revocations: store.NewTable[revocation](db, "revocations"),
+
+		regions:        store.NewTable[region](db, "regions"),
+		services:       store.NewTable[service](db, "services"),
+		endpoints:      store.NewTable[endpoint](db, "endpoints"),
+		endpointGroups: store.NewTable[endpointGroup](db, "endpoint_groups"),
+		catalogParts:   store.NewTable[catalogPart](db, "catalog_parts"),
 	}
 }
 

@@ -23,7 +23,7 @@ func (s *Service) tokenRoutes() []api.Route {
 		{Method: http.MethodHead, Path: "/auth/tokens", Handle: s.showToken},
 		{Method: http.MethodDelete, Path: "/auth/tokens", Handle: s.revoke},
 		get("/auth/catalog", "", func(_ context.Context, c *api.Call) error {
-			return c.JSON(http.StatusOK, map[string]any{"catalog": s.catalog.token(c.Host()), "links": self(c, "/auth/catalog")})
+			return c.JSON(http.StatusOK, map[string]any{"catalog": s.now.Load().catalog(viewer{c.Host(), c.Caller.ProjectID, c.Caller.UserID}), "links": self(c, "/auth/catalog")})
 		}),
 		get("/auth/projects", "", func(_ context.Context, c *api.Call) error {
 			return c.JSON(http.StatusOK, listOf(c, "projects", s.projectsOf(c, c.Caller.UserID)))
@@ -148,7 +148,11 @@ func (s *Service) body(c *api.Call, v *session) map[string]any {
 	}
 	b["roles"] = roles
 	if _, without := c.Query()["nocatalog"]; !without {
-		b["catalog"] = s.catalog.token(c.Host())
+		at := viewer{host: c.Host(), user: v.user.ID}
+		if v.project != nil {
+			at.project = v.project.ID
+		}
+		b["catalog"] = v.snap.catalog(at)
 	}
 	return b
 }

@@ -137,12 +137,17 @@ func (s *Service) projectsOf(c *api.Call, user string) []any {
 		if p == nil || !p.Enabled {
 			continue
 		}
-		projects = append(projects, map[string]any{
-			"id": p.ID, "name": p.Name, "domain_id": p.DomainID, "parent_id": p.ParentID, "is_domain": false,
-			"description": p.Description, "enabled": p.Enabled, "tags": []string{}, "options": struct{}{}, "links": self(c, "/projects/"+p.ID),
-		})
+		projects = append(projects, projectObject(c, p))
 	}
 	return projects
+}
+
+// projectObject is a project as lists that are no resource show it.
+func projectObject(c *api.Call, p *Project) any {
+	return map[string]any{
+		"id": p.ID, "name": p.Name, "domain_id": p.DomainID, "parent_id": p.ParentID, "is_domain": false,
+		"description": p.Description, "enabled": p.Enabled, "tags": []string{}, "options": struct{}{}, "links": self(c, "/projects/"+p.ID),
+	}
 }
 
 // userObject is a user as lists that are no resource show it.
