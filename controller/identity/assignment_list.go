@@ -89,7 +89,7 @@ func (n *snapshot) addNames(a *assignment, role, actor, on map[string]any) {
 		actor["name"], actor["domain"] = g.Name, domainRef(n.domains[g.DomainID])
 	}
 	if p := n.projects[a.TargetID]; p != nil {
-		on["name"], on["domain"] = p.Name, domainRef(n.domains[p.DomainID])
+		on["name"], on["domain"] = p.Name, domainRef(n.domains[p.domain()])
 	}
 	if d := n.domains[a.TargetID]; d != nil && a.TargetKind == "domain" {
 		on["name"] = d.Name

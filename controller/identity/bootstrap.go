@@ -21,6 +21,8 @@ func (s *Service) bootstrap(ctx context.Context) error {
 			args  []any
 		}{
 			{"INSERT IGNORE INTO domains (id, name, description, enabled) VALUES (?, 'Default', 'The default domain', TRUE)", []any{DefaultDomain}},
+			{"INSERT IGNORE INTO projects (id, domain_id, parent_id, name, description, enabled, is_domain) SELECT id, id, '', name, description, enabled, TRUE FROM domains WHERE id = ?",
+				[]any{DefaultDomain}},
 			{"INSERT IGNORE INTO projects (id, domain_id, parent_id, name, description, enabled) VALUES (?, ?, ?, 'admin', 'Bootstrap project for initializing the cloud.', TRUE)",
 				[]any{cloud.NewHexID(), DefaultDomain, DefaultDomain}},
 		}

@@ -12,14 +12,16 @@ import (
 // DefaultDomain is the id of the domain that every cloud has.
 const DefaultDomain = "default"
 
-// A Domain holds users, groups and projects; names are unique inside one.
+// A Domain holds users, groups and projects; names are unique inside one. It
+// is a project too, of the same id, that is_domain: the two rows say the same.
 type Domain struct {
 	ID          string   `json:"id"          db:"id,key"`
-	Name        string   `json:"name"        db:"name"        api:"create,update,required,name,max=64,filter,sort"`
-	Description string   `json:"description" db:"description" api:"create,update,max=65535"`
-	Enabled     bool     `json:"enabled"     db:"enabled"     api:"create,update,default=true,filter"`
-	Options     struct{} `json:"options"`
-	Tags        []string `json:"tags"`
+	Name        string   `json:"name"        db:"name"         api:"create,update,required,name,max=64,filter,sort"`
+	Description string   `json:"description" db:"description"  api:"create,update,max=65535"`
+	Enabled     bool     `json:"enabled"     db:"enabled"      api:"create,update,default=true,filter"`
+	Options     options  `json:"options"     db:"options,json" api:"create,update"`
+	Tags        []string `json:"tags"        db:"tags,json"    api:"create,update"`
+	Extra       extra    `                   db:"extra,json"   api:"inline"`
 }
 
 // domains describes /domains.
@@ -27,32 +29,73 @@ func (s *Service) domains() api.Resource[Domain] {
 	return api.Resource[Domain]{
 		Name: "domain", Path: "/domains", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
 		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.domains,
-		Creating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _ *Domain) error { return s.touch(ctx, tx) },
-		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _, _ *Domain) error { return s.touch(ctx, tx) },
-		Deleting: s.deletingDomain,
+		Access: map[api.Op]string{api.OpShow: "role:admin or domain_id:%(id)s or project_domain_id:%(id)s or user_domain_id:%(id)s"},
+		Create: func(ctx context.Context, _ *api.Call, in *Domain) (*Domain, error) {
+			in.Extra.clean()
+			if err := in.Options.check(resourceOptions); err != nil {
+				return nil, err
+			}
+			if err := checkTags(in.Tags); err != nil {
+				return nil, err
+			}
+			return in, s.change(ctx, func(tx *store.Tx) error { return s.insertDomain(ctx, tx, in) })
+		},
+		Updating: s.updatingDomain,
+		Delete: func(ctx context.Context, _ *api.Call, d *Domain) error {
+			return s.change(ctx, func(tx *store.Tx) error { return s.dropDomain(ctx, tx, d) })
+		},
 	}
 }
 
-// deletingDomain lets a domain go with everything in it, but only after it
-// was disabled (Keystone's rule).
-func (s *Service) deletingDomain(ctx context.Context, tx *store.Tx, _ *api.Call, d *Domain) error {
+// project is the domain's project.
+func (d *Domain) project() *Project {
+	return &Project{
+		ID: d.ID, Name: d.Name, DomainID: &d.ID, ParentID: new(string), IsDomain: true, Description: d.Description, Enabled: d.Enabled,
+		Options: d.Options, Tags: d.Tags, Extra: d.Extra,
+	}
+}
+
+// domainOf is the domain of a project that is one.
+func domainOf(p *Project) *Domain {
+	return &Domain{ID: p.ID, Name: p.Name, Description: p.Description, Enabled: p.Enabled, Options: p.Options, Tags: p.Tags, Extra: p.Extra}
+}
+
+func (s *Service) insertDomain(ctx context.Context, tx *store.Tx, d *Domain) error {
+	if err := s.tables.domains.In(tx).Insert(ctx, d); err != nil {
+		return err
+	}
+	return s.tables.projects.In(tx).Insert(ctx, d.project())
+}
+
+func (s *Service) updatingDomain(ctx context.Context, tx *store.Tx, c *api.Call, old, changed *Domain) error {
+	changed.Extra.clean()
+	if err := updateOptions(c, old.Options, &changed.Options, resourceOptions, "domain", old.ID); err != nil {
+		return err
+	}
+	if err := checkTags(changed.Tags); err != nil {
+		return err
+	}
+	if err := s.tables.projects.In(tx).Update(ctx, changed.project()); err != nil {
+		return err
+	}
+	return s.touch(ctx, tx)
+}
+
+// dropDomain lets a domain go with everything in it, but only after it was
+// disabled (Keystone's rule).
+func (s *Service) dropDomain(ctx context.Context, tx *store.Tx, d *Domain) error {
+	if err := d.Options.mayDelete("domain", d.ID); err != nil {
+		return err
+	}
 	if d.Enabled {
 		return cloud.Forbidden("Cannot delete a domain that is enabled, please disable it first.")
 	}
-	projects, err := s.tables.projects.In(tx).List(ctx, store.Query{Where: []store.Cond{store.Eq("domain_id", d.ID)}})
-	if err != nil {
-		return err
-	}
-	for i := range projects {
-		if err := s.dropTarget(ctx, tx, target{"project", projects[i].ID}); err != nil {
-			return err
-		}
-	}
-	for _, actors := range []store.Cond{
+	for _, rows := range []store.Cond{
 		store.Sub("actor_id", "SELECT id FROM users WHERE domain_id = ?", d.ID),
 		store.Sub("actor_id", "SELECT id FROM user_groups WHERE domain_id = ?", d.ID),
+		store.Sub("target_id", "SELECT id FROM projects WHERE domain_id = ?", d.ID), // the domain is one of them
 	} {
-		if _, err := s.tables.assignments.In(tx).Delete(ctx, actors); err != nil {
+		if _, err := s.tables.assignments.In(tx).Delete(ctx, rows); err != nil {
 			return err
 		}
 	}
@@ -66,10 +109,11 @@ func (s *Service) deletingDomain(ctx context.Context, tx *store.Tx, _ *api.Call,
 	if _, err := s.tables.groups.In(tx).Delete(ctx, in); err != nil {
 		return err
 	}
-	if err := s.dropTarget(ctx, tx, target{"domain", d.ID}); err != nil {
-		return err
+	n, err := s.tables.domains.In(tx).Delete(ctx, store.Eq("id", d.ID))
+	if err == nil && n == 0 {
+		err = cloud.NotFound("Could not find domain: %s.", d.ID)
 	}
-	return s.touch(ctx, tx)
+	return err
 }
 
 // dropTarget takes away all roles on a target.

@@ -16,6 +16,7 @@ type Group struct {
 	Name        string `json:"name"        db:"name"        api:"create,update,required,name,max=64,filter,sort"`
 	DomainID    string `json:"domain_id"   db:"domain_id"   api:"create,filter"`
 	Description string `json:"description" db:"description" api:"create,update,max=65535"`
+	Extra       extra  `                   db:"extra,json"  api:"inline"`
 }
 
 // groups describes /groups and who is in them.
@@ -24,12 +25,16 @@ func (s *Service) groups() api.Resource[Group] {
 		Name: "group", Path: "/groups", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
 		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.groups,
 		Creating: func(ctx context.Context, tx *store.Tx, c *api.Call, in *Group) error {
+			in.Extra.clean()
 			if err := s.inDomain(c, &in.DomainID); err != nil {
 				return err
 			}
 			return s.touch(ctx, tx)
 		},
-		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _, _ *Group) error { return s.touch(ctx, tx) },
+		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _, changed *Group) error {
+			changed.Extra.clean()
+			return s.touch(ctx, tx)
+		},
 		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, g *Group) error {
 			if err := s.dropActor(ctx, tx, "group", g.ID); err != nil {
 				return err
@@ -51,7 +56,7 @@ func (s *Service) groupUsers(_ context.Context, c *api.Call, g *Group) (any, err
 	users := []any{}
 	for _, id := range sortedKeys(snap.users) {
 		if contains(snap.groupsOf[id], g.ID) {
-			users = append(users, s.userObject(c, snap.users[id]))
+			users = append(users, userObject(c, snap.users[id]))
 		}
 	}
 	return listOf(c, "users", users), nil

@@ -127,6 +127,7 @@ func (s *Service) API() api.Service {
 		},
 		Routes: slices.Concat(s.tokenRoutes(), s.assignmentRoutes(), s.filterRoutes(), []api.Route{
 			{Method: http.MethodPut, Path: "/regions/{region_id}", Rule: "identity:create_region", Handle: s.putRegion},
+			{Method: http.MethodPost, Path: "/users/{user_id}/password", Public: true, Handle: s.changePassword},
 		}),
 		Rules: []policy.Rule{
 			{Name: ruleAssignments, Check: policy.Admin, Doc: "who has which role where, and changing it"},

@@ -22,7 +22,8 @@ type snapshot struct {
 	roles       map[string]*Role
 	roleNamed   map[string]*Role
 
-	projectNamed map[[2]string]*Project // domain id, name
+	projectNamed map[[2]string]*Project // domain id, name; without those that are domains
+	children     map[string][]*Project  // by the parent, sorted by name
 	userNamed    map[[2]string]*User
 
 	groupsOf    map[string][]string            // user id to group ids
@@ -85,7 +86,7 @@ func (s *Service) reload(ctx context.Context) (err error) {
 // read makes a snapshot of the tables in one transaction.
 func (s *Service) read(ctx context.Context, tx store.Querier) (*snapshot, error) {
 	n := &snapshot{
-		projectNamed: map[[2]string]*Project{}, userNamed: map[[2]string]*User{}, domainNamed: map[string]*Domain{},
+		projectNamed: map[[2]string]*Project{}, children: map[string][]*Project{}, userNamed: map[[2]string]*User{}, domainNamed: map[string]*Domain{},
 		roleNamed: map[string]*Role{}, groupsOf: map[string][]string{}, byActor: map[string]map[target][]string{},
 		revoked: map[string]struct{}{},
 	}
@@ -176,7 +177,14 @@ func (n *snapshot) index() {
 		n.domainNamed[d.Name] = d
 	}
 	for _, p := range n.projects {
-		n.projectNamed[[2]string{p.DomainID, p.Name}] = p
+		if p.IsDomain {
+			continue
+		}
+		n.projectNamed[[2]string{p.domain(), p.Name}] = p
+		n.children[p.parent()] = append(n.children[p.parent()], p)
+	}
+	for _, list := range n.children {
+		sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
 	}
 	for _, u := range n.users {
 		n.userNamed[[2]string{u.DomainID, u.Name}] = u

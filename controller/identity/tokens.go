@@ -135,8 +135,8 @@ func (s *Service) body(c *api.Call, v *session) map[string]any {
 	case "":
 		return b
 	case "project":
-		b["project"] = map[string]any{"id": v.project.ID, "name": v.project.Name, "domain": domainRef(v.snap.domains[v.project.DomainID])}
-		b["is_domain"] = false
+		b["project"] = map[string]any{"id": v.project.ID, "name": v.project.Name, "domain": domainRef(v.snap.domains[v.project.domain()])}
+		b["is_domain"] = v.project.IsDomain
 	case "domain":
 		b["domain"] = domainRef(v.domain)
 	case "system":

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -25,7 +26,8 @@ type User struct {
 	DefaultProjectID *string    `json:"default_project_id,omitempty" db:"default_project_id" api:"create,update"`
 	Enabled          bool       `json:"enabled"                      db:"enabled"            api:"create,update,default=true,filter"`
 	PasswordExpires  *time.Time `json:"password_expires_at"`
-	Options          struct{}   `json:"options"`
+	Options          options    `json:"options"                      db:"options,json"       api:"create,update"`
+	Extra            extra      `                                    db:"extra,json"         api:"inline"`
 	ValidFrom        time.Time  `json:"-"                            db:"valid_from"` // tokens of before are not valid
 }
 
@@ -40,7 +42,6 @@ func (s *Service) users() api.Resource[User] {
 		Updating: s.updatingUser,
 		Deleting: s.deletingUser,
 		Below: []api.Below[User]{
-			{Method: http.MethodPost, Path: "/password", Rule: "identity:change_password", Access: "user_id:%(id)s", Do: s.changePassword},
 			{Method: http.MethodGet, Path: "/projects", Do: s.userProjects},
 			{Method: http.MethodGet, Path: "/groups", Do: s.userGroups},
 		},
@@ -48,7 +49,14 @@ func (s *Service) users() api.Resource[User] {
 }
 
 func (s *Service) creatingUser(ctx context.Context, tx *store.Tx, c *api.Call, in *User) error {
+	in.Extra.clean()
+	if err := in.Options.check(userOptions); err != nil {
+		return err
+	}
 	if err := s.inDomain(c, &in.DomainID); err != nil {
+		return err
+	}
+	if err := s.checkDefaultProject(in); err != nil {
 		return err
 	}
 	in.ValidFrom = s.clock().Add(-time.Second)
@@ -63,6 +71,13 @@ func (s *Service) creatingUser(ctx context.Context, tx *store.Tx, c *api.Call, i
 // updatingUser ends the user's tokens when the password changes or the user
 // is disabled.
 func (s *Service) updatingUser(ctx context.Context, tx *store.Tx, c *api.Call, old, changed *User) error {
+	changed.Extra.clean()
+	if err := updateOptions(c, old.Options, &changed.Options, userOptions, "user", old.ID); err != nil {
+		return err
+	}
+	if err := s.checkDefaultProject(changed); err != nil {
+		return err
+	}
 	if c.Has("password") {
 		hash, err := s.hashPassword(ctx, changed.Password)
 		if err != nil {
@@ -83,31 +98,53 @@ func (s *Service) deletingUser(ctx context.Context, tx *store.Tx, _ *api.Call, u
 	return s.touch(ctx, tx)
 }
 
-// changePassword is what users do to their own.
-func (s *Service) changePassword(ctx context.Context, c *api.Call, u *User) (any, error) {
-	body, err := api.Decode[struct {
-		User struct {
-			Password string `json:"password"          api:"required,min=1,max=1024"`
-			Original string `json:"original_password" api:"required,max=1024"`
-		} `json:"user" api:"required"`
-	}](c)
+// checkDefaultProject refuses a domain as default project.
+func (s *Service) checkDefaultProject(u *User) error {
+	if p := s.now.Load().projects[orNone(u.DefaultProjectID)]; p != nil && p.IsDomain {
+		return cloud.BadRequest("default_project_id is %s; allowed: a project that is no domain", p.ID)
+	}
+	return nil
+}
+
+// changePassword answers POST /users/{user_id}/password: who knows the old
+// password needs no token.
+func (s *Service) changePassword(ctx context.Context, c *api.Call) error {
+	var body struct {
+		User json.RawMessage `json:"user"`
+	}
+	if err := c.Read(&body); err != nil {
+		return err
+	}
+	in, err := api.DecodeRaw[struct {
+		Password string `json:"password"          api:"required,min=1,max=1024"`
+		Original string `json:"original_password" api:"required,max=1024"`
+	}](c, body.User)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if ok, err := s.checkPassword(ctx, u, body.User.Original); err != nil || !ok {
-		if err == nil {
-			err = cloud.Unauthorized("")
-		}
-		return nil, err
+	snap := s.now.Load()
+	u := snap.users[c.Param("user_id")]
+	right, err := s.checkPassword(ctx, u, in.Original)
+	switch {
+	case err != nil:
+		return err
+	case !right || !u.Enabled || !snap.enabledDomain(u.DomainID):
+		return cloud.Unauthorized("")
+	case u.Options.on("lock_password"):
+		return cloud.Forbidden("The password of user %s is locked: it can be changed by an administrator only.", u.ID)
 	}
-	hash, err := s.hashPassword(ctx, body.User.Password)
+	hash, err := s.hashPassword(ctx, in.Password)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return nil, s.change(ctx, func(tx *store.Tx) error {
+	err = s.change(ctx, func(tx *store.Tx) error {
 		_, err := s.tables.users.In(tx).Change(ctx, store.Set{"password_hash": hash, "valid_from": s.clock()}, store.Eq("id", u.ID))
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return c.Empty(http.StatusNoContent)
 }
 
 // userProjects lists the projects on which a user has a role.
@@ -121,9 +158,11 @@ func (s *Service) userGroups(_ context.Context, c *api.Call, u *User) (any, erro
 	groups := []any{}
 	for _, id := range snap.groupsOf[u.ID] {
 		g := snap.groups[id]
-		groups = append(groups, map[string]any{
-			"id": g.ID, "name": g.Name, "domain_id": g.DomainID, "description": g.Description, "links": self(c, "/groups/"+g.ID),
-		})
+		o, err := c.Entry(g, "/groups/"+g.ID)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, o)
 	}
 	return listOf(c, "groups", groups), nil
 }
@@ -142,20 +181,13 @@ func (s *Service) projectsOf(c *api.Call, user string) []any {
 	return projects
 }
 
-// projectObject is a project as lists that are no resource show it.
-func projectObject(c *api.Call, p *Project) any {
-	return map[string]any{
-		"id": p.ID, "name": p.Name, "domain_id": p.DomainID, "parent_id": p.ParentID, "is_domain": false,
-		"description": p.Description, "enabled": p.Enabled, "tags": []string{}, "options": struct{}{}, "links": self(c, "/projects/"+p.ID),
-	}
-}
-
 // userObject is a user as lists that are no resource show it.
-func (s *Service) userObject(c *api.Call, u *User) any {
-	return map[string]any{
-		"id": u.ID, "name": u.Name, "domain_id": u.DomainID, "enabled": u.Enabled, "password_expires_at": nil,
-		"options": struct{}{}, "links": self(c, "/users/"+u.ID),
+func userObject(c *api.Call, u *User) any {
+	o, err := c.Entry(u, "/users/"+u.ID)
+	if err != nil { // only if the tags of User are wrong
+		c.Log.Error("identity: cannot show a user", "error", err)
 	}
+	return o
 }
 
 // self is the link of an entity.
@@ -163,7 +195,11 @@ func self(c *api.Call, path string) map[string]string { return map[string]string
 
 // listOf is a list in identity's envelope.
 func listOf(c *api.Call, name string, entries []any) map[string]any {
-	return map[string]any{name: entries, "links": map[string]any{"self": c.Host() + c.Request().URL.Path, "next": nil, "previous": nil}}
+	return map[string]any{name: entries, "links": listLinks(c)}
+}
+
+func listLinks(c *api.Call) map[string]any {
+	return map[string]any{"self": c.Host() + c.Request().URL.Path, "next": nil, "previous": nil}
 }
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }

@@ -81,7 +81,7 @@ func (v *session) findScope() error {
 		return nil
 	case "project":
 		v.project = v.snap.projects[v.scope.id]
-		if v.project == nil || !v.project.Enabled || !v.snap.enabledDomain(v.project.DomainID) {
+		if v.project == nil || !v.project.Enabled || !v.snap.enabledDomain(v.project.domain()) {
 			return cloud.Unauthorized("")
 		}
 	case "domain":
@@ -106,7 +106,7 @@ func (n *snapshot) enabledDomain(id string) bool {
 func (v *session) caller() *cloud.Caller {
 	c := &cloud.Caller{UserID: v.user.ID, UserName: v.user.Name, UserDomainID: v.user.DomainID}
 	if v.project != nil {
-		c.ProjectID, c.ProjectName, c.ProjectDomainID = v.project.ID, v.project.Name, v.project.DomainID
+		c.ProjectID, c.ProjectName, c.ProjectDomainID = v.project.ID, v.project.Name, v.project.domain()
 	}
 	if v.domain != nil {
 		c.DomainID = v.domain.ID
