@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -201,9 +202,8 @@ func quietly(t *testing.T, chunks int, peers ...string) (*Swarm, *counting) {
 	for _, url := range peers {
 		list = append(list, plan.SwarmPeer{URL: url, Bits: everything})
 	}
-	s := newSite(t, 1)
 	w := Start(t.Context(), Options{File: manifest.File{Name: manifest.Root, Size: int64(chunks) * manifest.ChunkSize, Chunks: make([]string, chunks)},
-		Release: r, Say: t.Logf, Log: s.log, Patience: time.Second,
+		Release: r, Say: t.Logf, Log: slog.New(slog.DiscardHandler), Patience: time.Second,
 		Report: func(context.Context, plan.Have) (plan.Swarm, error) { return plan.Swarm{Peers: list}, nil }})
 	t.Cleanup(w.Stop)
 	return w, r
@@ -241,6 +241,7 @@ func TestPeersThatDoNotGiveAreLeft(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			srv := newServer(t, answer)
 			w, r := quietly(t, 4, srv+"/image/root.img")
 			buf := make([]byte, manifest.ChunkSize)
