@@ -37,7 +37,7 @@ const slotAt = 1 << 20
 
 // A site is a deployer as it is, on the loopback, with a release.
 type site struct {
-	t       *testing.T
+	t       testing.TB
 	log     *slog.Logger
 	said    *journal
 	release string
@@ -57,7 +57,7 @@ type site struct {
 
 // newSite makes a deployer of a release with that many chunks, the last of
 // which is short.
-func newSite(t *testing.T, chunks int) *site {
+func newSite(t testing.TB, chunks int) *site {
 	t.Helper()
 	said := &journal{}
 	s := &site{t: t, said: said, log: slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelWarn})), release: t.TempDir(), dir: t.TempDir(),
@@ -272,12 +272,17 @@ func (s *site) box(ctx context.Context, n int) (*box, error) {
 	return b, b.join(ctx, say)
 }
 
-// join makes the disk, and the machine one of the swarm.
-func (b *box) join(ctx context.Context, say func(string, ...any)) error {
+// blank makes the disk a new one.
+func (b *box) blank() error {
 	if err := os.WriteFile(b.disk, nil, 0o600); err != nil {
 		return err
 	}
-	if err := os.Truncate(b.disk, int64(slotAt+len(b.site.root)+1<<20)); err != nil {
+	return os.Truncate(b.disk, int64(slotAt+len(b.site.root)+1<<20))
+}
+
+// join makes the disk, and the machine one of the swarm.
+func (b *box) join(ctx context.Context, say func(string, ...any)) error {
+	if err := b.blank(); err != nil {
 		return err
 	}
 	root, err := b.release.Manifest.File(manifest.Root)
@@ -308,6 +313,13 @@ func (b *box) join(ctx context.Context, say func(string, ...any)) error {
 // copy is root.img on its way to the disk.
 func (b *box) copy() disk.Copy {
 	return disk.Copy{File: b.swarm.o.File, At: slotAt, Room: int64(len(b.site.root)) + 1<<20, Next: b.swarm.Next, Has: b.swarm.Has}
+}
+
+// plainly writes as a machine does that knows no others.
+func (b *box) plainly(ctx context.Context) error {
+	c := b.copy()
+	c.Next, c.Has = nil, nil
+	return b.on(func(t *disk.Target) error { return t.Write(ctx, b.release, c) })
 }
 
 // on holds the disk.
