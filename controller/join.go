@@ -110,7 +110,7 @@ func (i images) Image(ctx context.Context, caller *cloud.Caller, id string) (com
 		return compute.Image{}, err
 	}
 	return compute.Image{
-		ID: img.ID, Status: img.Status, Format: valueOf(img.DiskFormat), Size: valueOf(img.Size), SHA512: valueOf(img.HashValue),
+		ID: img.ID, Status: img.Status, Format: img.Format(), Size: valueOf(img.Size), SHA512: valueOf(img.HashValue),
 		MinDiskGiB: img.MinDisk, MinRAMMiB: img.MinRAM, Properties: img.Properties,
 	}, nil
 }

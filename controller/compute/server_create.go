@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
@@ -155,7 +156,10 @@ func (s *Service) planImage(ctx context.Context, c *api.Call, in *Server, row *s
 	return nil
 }
 
-// bootable finds an image that has its data.
+// bootFormats are the formats of images that hosts can open.
+var bootFormats = []string{"raw", "qcow2", "iso", "aki", "ari", "ami"}
+
+// bootable finds an image that has its data, in a format that hosts can open.
 func (s *Service) bootable(ctx context.Context, caller *cloud.Caller, id string) (Image, error) {
 	img, err := s.images.Image(ctx, caller, id)
 	if cloud.IsNotFound(err) {
@@ -163,6 +167,9 @@ func (s *Service) bootable(ctx context.Context, caller *cloud.Caller, id string)
 	}
 	if err == nil && img.Status != "active" {
 		err = cloud.BadRequest("Image %s is not active.", id)
+	}
+	if err == nil && !slices.Contains(bootFormats, img.Format) {
+		err = cloud.BadRequest("Image %s has the format %q; servers boot from: %s.", id, img.Format, strings.Join(bootFormats, ", "))
 	}
 	return img, err
 }

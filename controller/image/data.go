@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5" // Glance's checksum; sha512 is what is relied on
 	"crypto/sha512"
@@ -22,26 +23,47 @@ import (
 
 // upload answers PUT /images/{id}/file.
 func (s *Service) upload(ctx context.Context, c *api.Call, img *Image) (any, error) {
-	kind, _, err := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
-	switch {
-	case err != nil || kind != "application/octet-stream":
-		return nil, cloud.Errorf(cloud.KindUnsupportedMedia, "The Content-Type must be application/octet-stream.")
-	case img.DiskFormat == nil || img.ContainerFormat == nil:
-		return nil, cloud.BadRequest("disk_format and container_format must be set before data is uploaded.")
-	case c.Request().ContentLength > s.maxSize:
-		return nil, s.tooLarge()
-	}
-	n, err := s.images.Change(ctx, store.Set{"status": statusSaving}, store.Eq("id", img.ID), store.Eq("status", statusQueued))
-	if err != nil {
+	if err := s.mayReceive(c, img); err != nil {
 		return nil, err
 	}
-	if n == 0 {
-		return nil, cloud.Conflict("Image %s is %s, so no data can be uploaded.", img.ID, img.Status)
+	if err := s.begin(ctx, img, statusSaving); err != nil {
+		return nil, err
 	}
-	if err := s.save(ctx, c, img); err != nil {
-		return nil, errors.Join(err, s.requeue(ctx, img.ID))
+	data, err := s.receive(c, img, placeFinal)
+	if err == nil {
+		err = s.activate(ctx, img.ID, data)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.requeue(ctx, img.ID, statusSaving))
 	}
 	return nil, c.Empty(http.StatusNoContent)
+}
+
+// mayReceive sees that the image is ready for data, and the data for it.
+func (s *Service) mayReceive(c *api.Call, img *Image) error {
+	kind, _, err := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
+	wanted := c.Request().Header.Get("X-Image-Meta-Store")
+	switch {
+	case err != nil || kind != "application/octet-stream":
+		return cloud.Errorf(cloud.KindUnsupportedMedia, "The Content-Type must be application/octet-stream.")
+	case wanted != "" && wanted != storeID:
+		return cloud.BadRequest("The store %.64q is unknown; allowed: %s.", wanted, storeID)
+	case img.Format() == "":
+		return cloud.BadRequest("disk_format and container_format must be set before data is uploaded.")
+	case c.Request().ContentLength > s.maxSize:
+		return s.tooLarge()
+	default:
+		return nil
+	}
+}
+
+// begin takes a queued image for one upload.
+func (s *Service) begin(ctx context.Context, img *Image, status string) error {
+	n, err := s.images.Change(ctx, store.Set{"status": status}, store.Eq("id", img.ID), store.Eq("status", statusQueued))
+	if err == nil && n == 0 {
+		return cloud.Conflict("Image %s is %s, so no data can be uploaded.", img.ID, img.Status)
+	}
+	return err
 }
 
 func (s *Service) tooLarge() error {
@@ -49,53 +71,67 @@ func (s *Service) tooLarge() error {
 }
 
 // requeue gives up an upload, whether the client still waits or not.
-func (s *Service) requeue(ctx context.Context, id string) error {
+func (s *Service) requeue(ctx context.Context, id, from string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	_, err := s.images.Change(ctx, store.Set{"status": statusQueued}, store.Eq("id", id), store.Eq("status", statusSaving))
+	_, err := s.images.Change(ctx, store.Set{"status": statusQueued}, store.Eq("id", id), store.Eq("status", from))
 	return err
 }
 
-// save reads the data, and makes the image active when all of it is safe.
-func (s *Service) save(ctx context.Context, c *api.Call, img *Image) error {
+// Data is what is known of data that was received. All of it is an image's
+// when it becomes active.
+type Data struct {
+	ImageID     string `db:"image_id,key"`
+	Size        int64  `db:"size"`          // bytes of the file
+	VirtualSize int64  `db:"virtual_size"`  // bytes of the disk
+	Checksum    string `db:"checksum"`      // MD5, hex
+	HashValue   string `db:"os_hash_value"` // SHA-512, hex
+}
+
+// receive reads the data into a file. It is there when it is safe and is what
+// the image says that it is.
+func (s *Service) receive(c *api.Call, img *Image, to place) (*Data, error) {
 	body := &patient{r: c.Request().Body, control: http.NewResponseController(c.Writer())}
 	head := make([]byte, format.HeadSize)
 	n, err := io.ReadFull(body, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) || body.failed != nil {
-		return cloud.BadRequest("The data ended too early.").Because(errors.Join(err, body.failed))
+		return nil, cloud.BadRequest("The data ended too early.").Because(errors.Join(err, body.failed))
 	}
-	virtual, err := format.Check(declared(img), head[:n])
-	if err != nil {
+	d := &Data{ImageID: img.ID}
+	if d.VirtualSize, err = format.Check(declared(img), head[:n]); err != nil {
 		body.drain()
-		return err
+		return nil, err
 	}
 	md, sha := md5.New(), sha512.New() // see above
 	data := io.LimitReader(io.MultiReader(bytes.NewReader(head[:n]), body), s.maxSize+1)
-	size, err := s.files.put(img.ID, io.TeeReader(data, io.MultiWriter(md, sha)), func(size int64) error {
+	err = s.files.put(img.ID, to, io.TeeReader(data, io.MultiWriter(md, sha)), func(file io.ReaderAt, size int64) error {
 		if size > s.maxSize {
 			return s.tooLarge()
 		}
-		return nil
+		virtual, err := format.Inspect(declared(img), file, size)
+		d.Size = size
+		d.VirtualSize = cmp.Or(d.VirtualSize, virtual, size)
+		return err
 	})
 	if body.failed != nil {
 		err = cloud.BadRequest("The data ended too early.").Because(body.failed)
 	}
-	if err != nil {
-		return err
+	d.Checksum, d.HashValue = hex.EncodeToString(md.Sum(nil)), hex.EncodeToString(sha.Sum(nil))
+	return d, err
+}
+
+// set is what of an image the data decides.
+func (d *Data) set(now time.Time) store.Set {
+	return store.Set{
+		"status": statusActive, "size": d.Size, "virtual_size": d.VirtualSize, "updated_at": now, "checksum": d.Checksum,
+		"os_hash_algo": "sha512", "os_hash_value": d.HashValue,
 	}
-	if virtual == 0 {
-		virtual = size
-	}
-	return s.activate(ctx, img.ID, store.Set{
-		"status": statusActive, "size": size, "virtual_size": virtual, "updated_at": s.clock(), "checksum": hex.EncodeToString(md.Sum(nil)),
-		"os_hash_algo": "sha512", "os_hash_value": hex.EncodeToString(sha.Sum(nil)),
-	})
 }
 
 // activate makes an image active whose file is there; if it was deleted
 // meanwhile, its file goes too.
-func (s *Service) activate(ctx context.Context, id string, set store.Set) error {
-	n, err := s.images.Change(ctx, set, store.Eq("id", id), store.Eq("status", statusSaving))
+func (s *Service) activate(ctx context.Context, id string, d *Data) error {
+	n, err := s.images.Change(ctx, d.set(s.clock()), store.Eq("id", id), store.Eq("status", statusSaving))
 	if err == nil && n == 0 {
 		err = cloud.Errorf(cloud.KindGone, "Image %s was deleted while its data was uploaded.", id)
 	}
@@ -107,10 +143,10 @@ func (s *Service) activate(ctx context.Context, id string, set store.Set) error 
 
 // declared is the format that the data must have.
 func declared(img *Image) string {
-	if *img.DiskFormat == "raw" && img.Properties["img_hv_type"] == "lxc" {
-		return "tree"
+	if f := img.Format(); f != "raw" || img.Properties["img_hv_type"] != "lxc" {
+		return f
 	}
-	return *img.DiskFormat
+	return "tree"
 }
 
 // patience is how long an upload may stand still.

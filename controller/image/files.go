@@ -12,31 +12,40 @@ import (
 )
 
 // files keeps the data of images in a directory: one file for each, named by
-// its id. What is under way ends in ".part" and some digits.
+// its id, with ".staged" behind it until it is imported. What is under way
+// ends in ".part" and some digits.
 type files struct{ dir string }
+
+// A place is what follows the id in a file's name.
+type place string
+
+const (
+	placeFinal  place = ""
+	placeStaged place = ".staged"
+)
 
 func openFiles(dir string) (*files, error) {
 	return &files{dir}, os.MkdirAll(dir, 0o700)
 }
 
 // path is an image's file. Ids are UUIDs: nothing else becomes a name.
-func (f *files) path(id string) (string, error) {
+func (f *files) path(id string, p place) (string, error) {
 	if !cloud.IsID(id) {
 		return "", fmt.Errorf("image id %q is no UUID", id)
 	}
-	return filepath.Join(f.dir, id), nil
+	return filepath.Join(f.dir, id+string(p)), nil
 }
 
-// put writes a file whole or not at all, and gives its size. check may refuse
-// it when all of it was read.
-func (f *files) put(id string, data io.Reader, check func(size int64) error) (size int64, err error) {
-	path, err := f.path(id)
+// put writes a file whole or not at all. check may refuse it when all of it,
+// size bytes, was read.
+func (f *files) put(id string, p place, data io.Reader, check func(file io.ReaderAt, size int64) error) (err error) {
+	path, err := f.path(id, p)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	part, err := os.CreateTemp(f.dir, id+".part*")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() {
 		if err != nil {
@@ -44,20 +53,20 @@ func (f *files) put(id string, data io.Reader, check func(size int64) error) (si
 		}
 	}()
 	buf := make([]byte, 1<<20)
-	size, err = io.CopyBuffer(struct{ io.Writer }{part}, data, buf)
+	size, err := io.CopyBuffer(struct{ io.Writer }{part}, data, buf)
 	if err != nil {
-		return size, err
+		return err
 	}
-	if err := check(size); err != nil {
-		return size, err
+	if err := check(part, size); err != nil {
+		return err
 	}
 	if err := part.Sync(); err != nil {
-		return size, err
+		return err
 	}
 	if err := os.Rename(part.Name(), path); err != nil {
-		return size, err
+		return err
 	}
-	return size, errors.Join(part.Close(), f.sync())
+	return errors.Join(part.Close(), f.sync())
 }
 
 // sync makes renames safe.
@@ -71,26 +80,28 @@ func (f *files) sync() error {
 
 // open opens an image's file.
 func (f *files) open(id string) (*os.File, error) {
-	path, err := f.path(id)
+	path, err := f.path(id, placeFinal)
 	if err != nil {
 		return nil, err
 	}
 	return os.Open(path)
 }
 
-// remove removes an image's file, if there is one.
+// remove removes an image's files, if there are any.
 func (f *files) remove(id string) error {
-	path, err := f.path(id)
-	if err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, p := range []place{placeFinal, placeStaged} {
+		path, err := f.path(id, p)
+		if err != nil {
+			return err
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }
 
-// sweep removes every file but those of the images to keep.
+// sweep removes every file but those to keep, by their names.
 func (f *files) sweep(keep map[string]bool) (removed int, err error) {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
@@ -27,11 +28,11 @@ const (
 type Image struct {
 	ID              string            `json:"id"               db:"id,key"           api:"create,uuid,sort,filter"`
 	Name            *string           `json:"name"             db:"name"             api:"create,max=255,filter,sort"`
-	Owner           string            `json:"owner"            db:"project_id"       api:"filter,sort"`
+	Owner           string            `json:"owner"            db:"project_id"       api:"create,min=1,max=64,filter,sort"`
 	Status          string            `json:"status"           db:"status"           api:"filter,sort"`
 	Visibility      string            `json:"visibility"       db:"visibility"       api:"create,default=shared,oneof=public|community|shared|private,filter"`
-	DiskFormat      *string           `json:"disk_format"      db:"disk_format"      api:"create,oneof=raw|qcow2|iso|aki|ari|ami,filter,sort"`
-	ContainerFormat *string           `json:"container_format" db:"container_format" api:"create,oneof=bare|aki|ari|ami,filter,sort"`
+	DiskFormat      *string           `json:"disk_format"      db:"disk_format"      api:"create,oneof=ami|ari|aki|vhd|vhdx|vmdk|raw|qcow2|vdi|iso,filter,sort"`
+	ContainerFormat *string           `json:"container_format" db:"container_format" api:"create,oneof=ami|ari|aki|bare|ovf|ova|docker,filter,sort"`
 	Size            *int64            `json:"size"             db:"size"             api:"sort"`   // bytes of the file
 	VirtualSize     *int64            `json:"virtual_size"     db:"virtual_size"`                  // bytes of the disk
 	Checksum        *string           `json:"checksum"         db:"checksum"         api:"filter"` // MD5, hex
@@ -50,6 +51,19 @@ type Image struct {
 	Schema          string            `json:"schema"`
 }
 
+// Format is what the image's data is: its disk_format, or its container's
+// where that is an archive. It is empty while nobody has said.
+func (i *Image) Format() string {
+	switch {
+	case i.DiskFormat == nil || i.ContainerFormat == nil:
+		return ""
+	case *i.ContainerFormat == "ova" || *i.ContainerFormat == "docker":
+		return *i.ContainerFormat
+	default:
+		return *i.DiskFormat
+	}
+}
+
 // imageResource describes /images.
 func (s *Service) imageResource() api.Resource[Image] {
 	return api.Resource[Image]{
@@ -66,8 +80,8 @@ func (s *Service) imageResource() api.Resource[Image] {
 			{Method: http.MethodGet, Path: "/file", Rule: "download_image", Access: policy.Anyone, Stream: true, Do: s.download},
 			{Method: http.MethodPut, Path: "/tags/{tag}", Rule: "modify_image", Access: policy.Member, Do: s.addTag},
 			{Method: http.MethodDelete, Path: "/tags/{tag}", Rule: "modify_image", Access: policy.Member, Do: s.dropTag},
-			{Method: http.MethodPost, Path: "/actions/deactivate", Rule: "deactivate", Access: policy.Admin, Do: s.turn(statusActive, statusDeactivated)},
-			{Method: http.MethodPost, Path: "/actions/reactivate", Rule: "reactivate", Access: policy.Admin, Do: s.turn(statusDeactivated, statusActive)},
+			{Method: http.MethodPost, Path: "/actions/deactivate", Rule: "deactivate", Access: policy.Member, Do: s.turn(statusActive, statusDeactivated)},
+			{Method: http.MethodPost, Path: "/actions/reactivate", Rule: "reactivate", Access: policy.Member, Do: s.turn(statusDeactivated, statusActive)},
 			{Method: http.MethodGet, Path: "/members", Rule: "get_members", Access: policy.Anyone, Do: s.listMembers},
 			{Method: http.MethodPost, Path: "/members", Rule: "add_member", Access: policy.Member, Do: s.addMember},
 			{Method: http.MethodGet, Path: "/members/{member_id}", Rule: "get_members", Access: policy.Anyone, Do: s.showMember},
@@ -129,6 +143,9 @@ func (s *Service) creating(_ context.Context, _ *store.Tx, c *api.Call, in *Imag
 	if err := checkProperties(in.Properties); err != nil {
 		return err
 	}
+	if err := allowOwner(c, in.Owner); err != nil {
+		return err
+	}
 	c.Header().Set("Location", c.URL("/images/"+in.ID))
 	return allowVisibility(c, in)
 }
@@ -145,19 +162,34 @@ func allowVisibility(c *api.Call, img *Image) error {
 	}
 }
 
+// allowOwner sees that only administrators make images of other projects.
+func allowOwner(c *api.Call, owner string) error {
+	if owner == c.Caller.ProjectID || c.Caller.IsAdmin {
+		return nil
+	}
+	return cloud.Forbidden("You are not permitted to create or change images so that '%s' owns them.", owner)
+}
+
+// ownPrefix begins properties that the service sets itself.
+const ownPrefix = "os_glance_"
+
 // reserved are names that no property may have: clients take them for
 // something that the service says.
 var reserved = []string{"self", "file", "schema", "direct_url", "locations", "stores", "deleted", "deleted_at", "members", "image_id"}
 
 const maxProperties = 128
 
+func tooMany() error {
+	return cloud.Errorf(cloud.KindTooLarge, "The limit of %d properties is exceeded.", maxProperties)
+}
+
 func checkProperties(p map[string]string) error {
 	if len(p) > maxProperties {
-		return cloud.Errorf(cloud.KindTooLarge, "The limit of %d properties is exceeded.", maxProperties)
+		return tooMany()
 	}
 	for name, value := range p {
 		switch {
-		case slices.Contains(reserved, name):
+		case slices.Contains(reserved, name) || strings.HasPrefix(name, ownPrefix):
 			return cloud.Forbidden("Attribute '%s' is reserved.", name)
 		case name == "" || len(name) > 255:
 			return cloud.BadRequest("The property name %.32q has %d bytes; allowed: 1 to 255.", name, len(name))

@@ -3,8 +3,8 @@ package image
 import (
 	"context"
 	"encoding/json"
-	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
@@ -12,19 +12,13 @@ import (
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
-// A change is one operation of a JSON patch.
-type change struct {
-	Op    string          `json:"op"`
-	Path  string          `json:"path"`
-	Value json.RawMessage `json:"value"`
-}
-
 // editable is what a patch may change.
 type editable struct {
 	Name            *string           `json:"name"             api:"max=255"`
+	Owner           *string           `json:"owner"            api:"min=1,max=64"`
 	Visibility      *string           `json:"visibility"       api:"oneof=public|community|shared|private"`
-	DiskFormat      *string           `json:"disk_format"      api:"oneof=raw|qcow2|iso|aki|ari|ami"`
-	ContainerFormat *string           `json:"container_format" api:"oneof=bare|aki|ari|ami"`
+	DiskFormat      *string           `json:"disk_format"      api:"oneof=ami|ari|aki|vhd|vhdx|vmdk|raw|qcow2|vdi|iso"`
+	ContainerFormat *string           `json:"container_format" api:"oneof=ami|ari|aki|bare|ovf|ova|docker"`
 	Protected       *bool             `json:"protected"`
 	Hidden          *bool             `json:"os_hidden"`
 	MinDisk         *int              `json:"min_disk"         api:"min=0"`
@@ -34,7 +28,7 @@ type editable struct {
 }
 
 // readOnly are fields of an image that a patch names in vain.
-var readOnly = []string{"id", "owner", "status", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "created_at", "updated_at"}
+var readOnly = []string{"id", "status", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "created_at", "updated_at"}
 
 // patch answers PATCH /images/{id}.
 func (s *Service) patch(ctx context.Context, c *api.Call, img *Image) (any, error) {
@@ -61,19 +55,6 @@ func (s *Service) patch(ctx context.Context, c *api.Call, img *Image) (any, erro
 	return c.Present(&changed, fill(ctx, c, []*Image{&changed}))
 }
 
-// changesOf reads the body.
-func changesOf(c *api.Call) ([]change, error) {
-	kind, _, err := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
-	if err != nil || !strings.HasPrefix(kind, "application/openstack-images-v2.") || !strings.HasSuffix(kind, "-json-patch") {
-		return nil, cloud.Errorf(cloud.KindUnsupportedMedia, "The Content-Type must be application/openstack-images-v2.1-json-patch.")
-	}
-	var changes []change
-	if err := json.Unmarshal(c.Body(), &changes); err != nil {
-		return nil, cloud.BadRequest("Request body must be a JSON array of operation objects.")
-	}
-	return changes, nil
-}
-
 // apply carries out a patch.
 func (s *Service) apply(c *api.Call, img *Image, changes []change) error {
 	properties := map[string]string{}
@@ -83,11 +64,10 @@ func (s *Service) apply(c *api.Call, img *Image, changes []change) error {
 	img.Properties = properties
 	set := map[string]json.RawMessage{}
 	for _, ch := range changes {
-		name, err := nameOf(ch)
-		if err != nil {
+		if err := mayChange(ch.Name); err != nil {
 			return err
 		}
-		if err := collect(set, img, ch, name); err != nil {
+		if err := collect(set, img, ch); err != nil {
 			return err
 		}
 	}
@@ -102,31 +82,22 @@ func (s *Service) apply(c *api.Call, img *Image, changes []change) error {
 	return edit.onto(c, img, set)
 }
 
-// nameOf is the field or property of an operation's path.
-func nameOf(ch change) (string, error) {
-	name, ok := strings.CutPrefix(ch.Path, "/")
-	if !ok || name == "" || strings.Contains(name, "/") {
-		return "", cloud.BadRequest("The path %.64q of a patch is not allowed; allowed: /NAME.", ch.Path)
+// mayChange refuses the names that a patch gives in vain.
+func mayChange(name string) error {
+	if slices.Contains(readOnly, name) || slices.Contains(reserved, name) || strings.HasPrefix(name, ownPrefix) {
+		return cloud.Forbidden("Attribute '%s' is read-only.", name)
 	}
-	name = strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
-	for _, r := range append(readOnly, reserved...) {
-		if name == r {
-			return "", cloud.Forbidden("Attribute '%s' is read-only.", name)
-		}
-	}
-	return name, nil
+	return nil
 }
 
 // base are the fields that every image has: they can be replaced but not
 // removed.
-var base = []string{"name", "visibility", "disk_format", "container_format", "protected", "os_hidden", "min_disk", "min_ram", "tags"}
+var base = []string{"name", "visibility", "disk_format", "container_format", "protected", "os_hidden", "min_disk", "min_ram", "tags", "owner"}
 
 // collect takes up one operation.
-func collect(set map[string]json.RawMessage, img *Image, ch change, name string) error {
-	isBase := false
-	for _, b := range base {
-		isBase = isBase || b == name
-	}
+func collect(set map[string]json.RawMessage, img *Image, ch change) error {
+	name := ch.Name
+	isBase := slices.Contains(base, name)
 	_, has := img.Properties[name]
 	if _, now := set[name]; now {
 		has = true
@@ -139,13 +110,8 @@ func collect(set map[string]json.RawMessage, img *Image, ch change, name string)
 	case ch.Op == "remove":
 		delete(img.Properties, name)
 		delete(set, name)
-	case ch.Op == "add" || ch.Op == "replace":
-		if len(ch.Value) == 0 {
-			return cloud.BadRequest("The operation %s on %s has no value.", ch.Op, ch.Path)
-		}
-		set[name] = ch.Value
 	default:
-		return cloud.BadRequest("The operation %.32q is unknown; allowed: add, replace, remove.", ch.Op)
+		set[name] = ch.Value
 	}
 	return nil
 }
@@ -166,6 +132,11 @@ func (e *editable) onto(c *api.Call, img *Image, set map[string]json.RawMessage)
 	if container {
 		img.ContainerFormat = e.ContainerFormat
 	}
+	if _, ok := set["owner"]; ok {
+		if err := e.give(c, img); err != nil {
+			return err
+		}
+	}
 	if _, ok := set["tags"]; ok {
 		img.Tags = unique(e.Tags)
 	}
@@ -176,14 +147,26 @@ func (e *editable) onto(c *api.Call, img *Image, set map[string]json.RawMessage)
 	for k, v := range e.Properties {
 		img.Properties[k] = v
 	}
-	if err := checkProperties(img.Properties); err != nil {
+	if err := checkProperties(e.Properties); err != nil {
 		return err
+	}
+	if len(img.Properties) > maxProperties {
+		return tooMany()
 	}
 	if e.Visibility == nil || *e.Visibility == img.Visibility {
 		return nil
 	}
 	img.Visibility = *e.Visibility
 	return allowVisibility(c, img)
+}
+
+// give makes the image another project's.
+func (e *editable) give(c *api.Call, img *Image) error {
+	if e.Owner == nil {
+		return cloud.BadRequest("The owner is null; allowed: the id of a project.")
+	}
+	img.Owner = *e.Owner
+	return allowOwner(c, img.Owner)
 }
 
 // over replaces what was given.

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"maps"
 	"net/http"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
@@ -21,6 +22,7 @@ func schemaRoutes() []api.Route {
 		"/schemas/member": member, "/schemas/members": listSchema("members", member),
 		"/info/import": map[string]any{"import-methods": map[string]any{"description": "Import methods available.", "type": "array", "value": []string{}}},
 	}
+	maps.Copy(docs, metadefSchemas())
 	var routes []api.Route
 	for path, doc := range docs {
 		routes = append(routes, api.Route{Method: http.MethodGet, Path: path, Handle: func(_ context.Context, c *api.Call) error {
@@ -50,8 +52,8 @@ func imageSchema() map[string]any {
 			"id": text("An identifier for the image"), "name": nullable("string", "Descriptive name for the image"),
 			"status":           readOnly(text("Status of the image")),
 			"visibility":       enum(text("Scope of image accessibility"), "community", "public", "private", "shared"),
-			"disk_format":      enum(nullable("string", "Format of the disk"), nil, "ami", "ari", "aki", "raw", "qcow2", "iso"),
-			"container_format": enum(nullable("string", "Format of the container"), nil, "ami", "ari", "aki", "bare"),
+			"disk_format":      enum(nullable("string", "Format of the disk"), nil, "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso"),
+			"container_format": enum(nullable("string", "Format of the container"), nil, "ami", "ari", "aki", "bare", "ovf", "ova", "docker"),
 			"owner":            nullable("string", "Owner of the image"), "protected": flag, "os_hidden": flag, "min_disk": number, "min_ram": number,
 			"size": readOnly(nullable("integer", "Size of image file in bytes")), "virtual_size": readOnly(nullable("integer", "Virtual size of image in bytes")),
 			"checksum":      readOnly(nullable("string", "md5 hash of image contents.")),

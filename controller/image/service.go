@@ -33,13 +33,16 @@ const DefaultMaxSize = 1 << 40
 
 // A Service is the image service.
 type Service struct {
-	db      *store.DB
-	images  *store.Table[Image]
-	members *store.Table[Member]
-	files   *files
-	maxSize int64
-	clock   cloud.Clock
-	log     *slog.Logger
+	db            *store.DB
+	images        *store.Table[Image]
+	members       *store.Table[Member]
+	namespaces    *store.Table[Namespace]
+	entries       *store.Table[Entry]
+	resourceTypes *store.Table[ResourceType]
+	files         *files
+	maxSize       int64
+	clock         cloud.Clock
+	log           *slog.Logger
 }
 
 // New opens the store of files and clears away what interrupted uploads and
@@ -57,7 +60,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	s := &Service{
 		db: o.DB, images: store.NewTable[Image](o.DB, "images"), members: store.NewTable[Member](o.DB, "image_members"),
-		files: files, maxSize: o.MaxSize, clock: o.Clock, log: o.Log,
+		namespaces: store.NewTable[Namespace](o.DB, "metadef_namespaces"), entries: store.NewTable[Entry](o.DB, "metadef_entries"),
+		resourceTypes: store.NewTable[ResourceType](o.DB, "metadef_resource_types"),
+		files:         files, maxSize: o.MaxSize, clock: o.Clock, log: o.Log,
 	}
 	if err := s.recover(ctx); err != nil {
 		return nil, fmt.Errorf("store of images: %w", err)
@@ -96,12 +101,19 @@ func (s *Service) API() api.Service {
 			{ID: "v2.2", Status: "SUPPORTED", Path: "v2/"},
 			{ID: "v2.0", Status: "SUPPORTED", Path: "v2/"},
 		},
-		Resources: []api.Description{s.imageResource()},
-		Routes:    schemaRoutes(),
+		Resources: []api.Description{s.imageResource(), s.namespaceResource()},
+		Routes:    append(schemaRoutes(), s.routes()...),
 		Rules: []policy.Rule{
 			{Name: "publicize_image", Check: policy.Admin, Doc: "make an image visible to everybody"},
 			{Name: "communitize_image", Check: policy.InScope, Doc: "make an image usable by everybody who knows its id"},
 		},
+	}
+}
+
+// routes are those that belong to no resource.
+func (s *Service) routes() []api.Route {
+	return []api.Route{
+		{Method: http.MethodGet, Path: "/metadefs/resource_types", Handle: s.listResourceTypes},
 	}
 }
 

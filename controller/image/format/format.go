@@ -7,6 +7,8 @@ package format
 
 import (
 	"bytes"
+	"errors"
+	"io"
 
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 )
@@ -46,12 +48,16 @@ func Detect(head []byte) []string {
 	return found
 }
 
-// zstd begins a compressed tree for containers.
-var zstd = []byte{0x28, 0xb5, 0x2f, 0xfd}
+// What compressed files begin with.
+var (
+	zstd = []byte{0x28, 0xb5, 0x2f, 0xfd}
+	gzip = []byte{0x1f, 0x8b}
+)
 
 // Check tells whether an image that begins with head is of the declared disk
-// format (raw, qcow2, iso, aki, ari, ami; tree is a tar.zst for containers),
-// and the size of the disk that a guest sees, 0 if it is the file's.
+// format (tree is a tar.zst for containers; ova and docker are the containers
+// of these names, whatever the disks inside), and the size of the disk that a
+// guest sees, 0 if the head does not say. [Inspect] sees the rest.
 func Check(declared string, head []byte) (virtualSize int64, err error) {
 	if len(head) == 0 {
 		return 0, cloud.BadRequest("The image has no data.")
@@ -64,9 +70,19 @@ func Check(declared string, head []byte) (virtualSize int64, err error) {
 	switch declared {
 	case "qcow2":
 		return checkQCOW2(head)
-	case "iso":
+	case "vmdk":
+		return checkVMDK(head)
+	case "vdi":
+		return checkVDI(head)
+	case "vhdx", "iso":
 		if len(Detect(head)) == 0 {
-			return 0, cloud.BadRequest("The image's disk_format is iso, but its data is not.")
+			return 0, cloud.BadRequest("The image's disk_format is %s, but its data is not.", declared)
+		}
+	case "ova":
+		return 0, checkOVA(head)
+	case "docker":
+		if !isTar(head) && !bytes.HasPrefix(head, gzip) {
+			return 0, cloud.BadRequest("The image's container_format is docker, but its data is no tar, nor a tar.gz.")
 		}
 	case "tree":
 		if !bytes.HasPrefix(head, zstd) {
@@ -74,4 +90,51 @@ func Check(declared string, head []byte) (virtualSize int64, err error) {
 		}
 	}
 	return 0, nil
+}
+
+// Inspect looks at what is not in the head of an image of size bytes, when all
+// of it is there. It gives the size of the disk, 0 if it is the file's or the
+// head has said it.
+func Inspect(declared string, r io.ReaderAt, size int64) (virtualSize int64, err error) {
+	switch declared {
+	case "vhd":
+		return inspectVHD(r, size)
+	case "vhdx":
+		return inspectVHDX(r)
+	default:
+		return 0, nil
+	}
+}
+
+// readAt reads n bytes at an offset; an image that ends before them is cut off.
+func readAt(r io.ReaderAt, off int64, n int) ([]byte, error) {
+	if off < 0 {
+		return nil, cloud.BadRequest("The image is cut off.")
+	}
+	b := make([]byte, n)
+	got, err := r.ReadAt(b, off)
+	switch {
+	case got == n:
+		return b, nil
+	case errors.Is(err, io.EOF):
+		return nil, cloud.BadRequest("The image is cut off.")
+	default:
+		return nil, err
+	}
+}
+
+// isTar tells whether the head is that of a tar (POSIX or GNU).
+func isTar(head []byte) bool { return len(head) >= 512 && string(head[257:262]) == "ustar" }
+
+// checkOVA wants a tar that begins with its description, as DMTF's DSP0243
+// has it.
+func checkOVA(head []byte) error {
+	if !isTar(head) {
+		return cloud.BadRequest("The image's container_format is ova, but its data is no tar.")
+	}
+	name, _, _ := bytes.Cut(head[:100], []byte{0})
+	if !bytes.HasSuffix(bytes.ToLower(name), []byte(".ovf")) {
+		return cloud.BadRequest("The image's container_format is ova, but its first file is %.64q; allowed: a name that ends in .ovf.", name)
+	}
+	return nil
 }
