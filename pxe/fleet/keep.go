@@ -34,13 +34,7 @@ type keeping struct {
 // that cannot be written are taken back, and are an error of all who wait for
 // them. An error of do comes back at once.
 func (f *Fleet) durably(do func() error) error {
-	f.mu.Lock()
-	f.keeping.open = true
-	err := do()
-	after := f.keeping.after
-	f.keeping.open, f.keeping.after = false, nil
-	b := f.pending()
-	f.mu.Unlock()
+	after, b, err := f.decide(do)
 	if err != nil {
 		return err
 	}
@@ -52,6 +46,17 @@ func (f *Fleet) durably(do func() error) error {
 		err = errors.Join(err, b.err)
 	}
 	return err
+}
+
+// decide runs do under the lock, and returns what has to be done, and the batch
+// that has to be written, before anybody is told.
+func (f *Fleet) decide(do func() error) (after []func() error, b *batch, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.keeping.open, f.keeping.after = true, nil
+	defer func() { f.keeping.open = false }()
+	err = do()
+	return f.keeping.after, f.pending(), err
 }
 
 // later has write called before anybody is told of what do in durably did.
