@@ -10,59 +10,63 @@ import (
 )
 
 // assignmentRoutes are the roles of users and groups on projects, domains and
-// the system.
+// the system, and those that the projects below inherit (OS-INHERIT).
 func (s *Service) assignmentRoutes() []api.Route {
 	routes := []api.Route{
 		get("/role_assignments", ruleAssignments, s.listAssignments),
+		{Method: http.MethodHead, Path: "/role_assignments", Rule: ruleAssignments, Handle: s.listAssignments},
 		get("/role_inferences", ruleAssignments, s.inferences),
 	}
 	for _, on := range []struct{ kind, path string }{
 		{"project", "/projects/{target_id}"}, {"domain", "/domains/{target_id}"}, {"system", "/system"},
 	} {
 		for _, actor := range []struct{ kind, path string }{{"user", "/users/{actor_id}"}, {"group", "/groups/{actor_id}"}} {
-			base := on.path + actor.path + "/roles"
-			find := func(c *api.Call) (assignment, error) { return s.named(c, on.kind, actor.kind) }
-			for method, do := range map[string]func(context.Context, *api.Call, assignment) error{
-				http.MethodPut: s.grant, http.MethodHead: s.hasRole, http.MethodGet: s.hasRole, http.MethodDelete: s.ungrant,
-			} {
-				routes = append(routes, api.Route{Method: method, Path: base + "/{role_id}", Rule: ruleAssignments,
-					Handle: func(ctx context.Context, c *api.Call) error {
-						a, err := find(c)
-						if err != nil {
-							return err
-						}
-						return do(ctx, c, a)
-					}})
+			path := on.path + actor.path + "/roles"
+			a := assignment{ActorKind: actor.kind, TargetKind: on.kind}
+			routes = append(routes, s.rolesAt(path, "", a)...)
+			if on.kind != "system" {
+				a.Inherited = true
+				routes = append(routes, s.rolesAt("/OS-INHERIT"+path, "/inherited_to_projects", a)...)
 			}
-			routes = append(routes, get(base, ruleAssignments, func(_ context.Context, c *api.Call) error {
-				a, err := find(c)
-				if err != nil {
-					return err
-				}
-				return s.rolesOf(c, a)
-			}))
 		}
 	}
 	return routes
 }
 
-// named is the assignment that a path speaks of; everything in it must exist.
-func (s *Service) named(c *api.Call, targetKind, actorKind string) (assignment, error) {
-	snap := s.now.Load()
-	a := assignment{
-		ActorKind: actorKind, ActorID: c.Param("actor_id"), TargetKind: targetKind, TargetID: c.Param("target_id"), RoleID: c.Param("role_id"),
+// rolesAt are the routes of one kind of assignment: base + end lists, base +
+// role + end is one.
+func (s *Service) rolesAt(base, end string, kind assignment) []api.Route {
+	route := func(method, path string, do func(context.Context, *api.Call, assignment) error) api.Route {
+		return api.Route{Method: method, Path: path, Rule: ruleAssignments, Handle: func(ctx context.Context, c *api.Call) error {
+			a, err := s.named(c, kind)
+			if err != nil {
+				return err
+			}
+			return do(ctx, c, a)
+		}}
 	}
-	if targetKind == "system" {
+	one := base + "/{role_id}" + end
+	return []api.Route{
+		route(http.MethodPut, one, s.grant), route(http.MethodHead, one, s.hasRole), route(http.MethodGet, one, s.hasRole),
+		route(http.MethodDelete, one, s.ungrant), route(http.MethodGet, base+end, s.rolesOf),
+	}
+}
+
+// named is the assignment that a path speaks of; everything in it must exist.
+func (s *Service) named(c *api.Call, a assignment) (assignment, error) {
+	snap := s.now.Load()
+	a.ActorID, a.TargetID, a.RoleID = c.Param("actor_id"), c.Param("target_id"), c.Param("role_id")
+	if a.TargetKind == "system" {
 		a.TargetID = "all"
 	}
 	switch {
-	case actorKind == "user" && snap.users[a.ActorID] == nil:
+	case a.ActorKind == "user" && snap.users[a.ActorID] == nil:
 		return a, cloud.NotFound("Could not find user: %s.", a.ActorID)
-	case actorKind == "group" && snap.groups[a.ActorID] == nil:
+	case a.ActorKind == "group" && snap.groups[a.ActorID] == nil:
 		return a, cloud.NotFound("Could not find group: %s.", a.ActorID)
-	case targetKind == "project" && snap.projects[a.TargetID] == nil:
+	case a.TargetKind == "project" && snap.projects[a.TargetID] == nil:
 		return a, cloud.NotFound("Could not find project: %s.", a.TargetID)
-	case targetKind == "domain" && snap.domains[a.TargetID] == nil:
+	case a.TargetKind == "domain" && snap.domains[a.TargetID] == nil:
 		return a, cloud.NotFound("Could not find domain: %s.", a.TargetID)
 	case a.RoleID != "" && snap.roles[a.RoleID] == nil:
 		return a, cloud.NotFound("Could not find role: %s.", a.RoleID)
@@ -70,11 +74,22 @@ func (s *Service) named(c *api.Call, targetKind, actorKind string) (assignment, 
 	return a, nil
 }
 
-// grant answers PUT: what is there already stays.
+// grant answers PUT: what is there already stays. A role of a domain counts
+// inside of it only.
 func (s *Service) grant(ctx context.Context, c *api.Call, a assignment) error {
+	snap := s.now.Load()
+	if r := snap.roles[a.RoleID]; r.DomainID != nil {
+		domain := a.TargetID
+		if p := snap.projects[a.TargetID]; a.TargetKind == "project" {
+			domain = p.domain()
+		}
+		if domain != *r.DomainID {
+			return cloud.Forbidden("Project or domain %s is not in the domain %s of the role %s.", a.TargetID, *r.DomainID, r.ID)
+		}
+	}
 	err := s.change(ctx, func(tx *store.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO assignments (actor_kind, actor_id, target_kind, target_id, role_id) VALUES (?, ?, ?, ?, ?)",
-			a.ActorKind, a.ActorID, a.TargetKind, a.TargetID, a.RoleID)
+		_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO assignments (actor_kind, actor_id, target_kind, target_id, role_id, inherited) VALUES (?, ?, ?, ?, ?, ?)",
+			a.ActorKind, a.ActorID, a.TargetKind, a.TargetID, a.RoleID, a.Inherited)
 		return err
 	})
 	if err != nil {
@@ -83,9 +98,12 @@ func (s *Service) grant(ctx context.Context, c *api.Call, a assignment) error {
 	return c.Empty(http.StatusNoContent)
 }
 
+// on is where an assignment is.
+func (a *assignment) on() target { return target{a.TargetKind, a.TargetID} }
+
 // hasRole answers HEAD and GET.
 func (s *Service) hasRole(_ context.Context, c *api.Call, a assignment) error {
-	if !contains(s.now.Load().byActor[a.ActorID][target{a.TargetKind, a.TargetID}], a.RoleID) {
+	if !contains(s.now.Load().given(a.Inherited)[a.ActorID][a.on()], a.RoleID) {
 		return noAssignment(a)
 	}
 	return c.Empty(http.StatusNoContent)
@@ -95,7 +113,7 @@ func (s *Service) hasRole(_ context.Context, c *api.Call, a assignment) error {
 func (s *Service) ungrant(ctx context.Context, c *api.Call, a assignment) error {
 	err := s.change(ctx, func(tx *store.Tx) error {
 		n, err := s.tables.assignments.In(tx).Delete(ctx, store.Eq("actor_kind", a.ActorKind), store.Eq("actor_id", a.ActorID),
-			store.Eq("target_kind", a.TargetKind), store.Eq("target_id", a.TargetID), store.Eq("role_id", a.RoleID))
+			store.Eq("target_kind", a.TargetKind), store.Eq("target_id", a.TargetID), store.Eq("role_id", a.RoleID), store.Eq("inherited", a.Inherited))
 		if err == nil && n == 0 {
 			return noAssignment(a)
 		}
@@ -112,10 +130,10 @@ func noAssignment(a assignment) error {
 }
 
 // rolesOf lists the roles of an actor on a target, as they were given.
-func (s *Service) rolesOf(c *api.Call, a assignment) error {
+func (s *Service) rolesOf(_ context.Context, c *api.Call, a assignment) error {
 	snap := s.now.Load()
 	roles := []any{}
-	for _, id := range snap.byActor[a.ActorID][target{a.TargetKind, a.TargetID}] {
+	for _, id := range snap.given(a.Inherited)[a.ActorID][a.on()] {
 		if r := snap.roles[id]; r != nil {
 			roles = append(roles, roleObject(c, r))
 		}
@@ -123,21 +141,11 @@ func (s *Service) rolesOf(c *api.Call, a assignment) error {
 	return c.JSON(http.StatusOK, listOf(c, "roles", roles))
 }
 
+// roleObject is a role as lists that are no resource show it.
 func roleObject(c *api.Call, r *Role) any {
-	return map[string]any{
-		"id": r.ID, "name": r.Name, "domain_id": nil, "description": r.Description, "options": struct{}{}, "links": self(c, "/roles/"+r.ID),
+	o, err := c.Entry(r, "/roles/"+r.ID)
+	if err != nil { // only if the tags of Role are wrong
+		c.Log.Error("identity: cannot show a role", "error", err)
 	}
-}
-
-// inferences says which role implies which.
-func (s *Service) inferences(_ context.Context, c *api.Call) error {
-	snap := s.now.Load()
-	list := []any{}
-	for i, name := range impliedChain[:len(impliedChain)-1] {
-		prior, next := snap.roleNamed[name], snap.roleNamed[impliedChain[i+1]]
-		if prior != nil && next != nil {
-			list = append(list, map[string]any{"prior_role": roleObject(c, prior), "implies": []any{roleObject(c, next)}})
-		}
-	}
-	return c.JSON(http.StatusOK, map[string]any{"role_inferences": list, "links": self(c, "/role_inferences")})
+	return o
 }

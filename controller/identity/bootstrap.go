@@ -26,16 +26,13 @@ func (s *Service) bootstrap(ctx context.Context) error {
 			{"INSERT IGNORE INTO projects (id, domain_id, parent_id, name, description, enabled) VALUES (?, ?, ?, 'admin', 'Bootstrap project for initializing the cloud.', TRUE)",
 				[]any{cloud.NewHexID(), DefaultDomain, DefaultDomain}},
 		}
-		for _, role := range impliedChain {
-			statements = append(statements, struct {
-				query string
-				args  []any
-			}{"INSERT IGNORE INTO roles (id, name, description) VALUES (?, ?, '')", []any{cloud.NewHexID(), role}})
-		}
 		for _, st := range statements {
 			if _, err := tx.ExecContext(ctx, st.query, st.args...); err != nil {
 				return err
 			}
+		}
+		if err := bootstrapRoles(ctx, tx); err != nil {
+			return err
 		}
 		if err := s.bootstrapAdmin(ctx, tx); err != nil {
 			return err
@@ -46,6 +43,33 @@ func (s *Service) bootstrap(ctx context.Context) error {
 		_, err := tx.ExecContext(ctx, "UPDATE revision SET n = n + 1 WHERE one = 1")
 		return err
 	})
+}
+
+// firstRoles are the roles of every cloud: each implies the next one.
+var firstRoles = []string{"admin", "manager", "member", "reader"}
+
+// bootstrapRoles makes the first roles. What a role implies is written down
+// together with it and may be changed afterwards.
+func bootstrapRoles(ctx context.Context, tx *store.Tx) error {
+	for i, role := range firstRoles {
+		res, err := tx.ExecContext(ctx, "INSERT IGNORE INTO roles (id, name, description) VALUES (?, ?, '')", cloud.NewHexID(), role)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if n == 0 || i == 0 {
+			continue
+		}
+		_, err = tx.ExecContext(ctx, `INSERT IGNORE INTO implied_roles (prior_id, implied_id)
+			SELECT p.id, i.id FROM roles p, roles i WHERE p.name = ? AND i.name = ? AND p.domain_id IS NULL AND i.domain_id IS NULL`, firstRoles[i-1], role)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bootstrapAdmin makes the user admin, unless it is there. The file is written
@@ -60,8 +84,8 @@ func (s *Service) bootstrapAdmin(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT IGNORE INTO assignments (actor_kind, actor_id, target_kind, target_id, role_id)
-		SELECT 'user', ?, 'project', p.id, r.id FROM projects p, roles r WHERE p.domain_id = ? AND p.name = 'admin' AND r.name = 'admin'
-		UNION ALL SELECT 'user', ?, 'system', 'all', r.id FROM roles r WHERE r.name = 'admin'`, admin.ID, DefaultDomain, admin.ID)
+		SELECT 'user', ?, 'project', p.id, r.id FROM projects p, roles r WHERE p.domain_id = ? AND p.name = 'admin' AND r.name = 'admin' AND r.domain_id IS NULL
+		UNION ALL SELECT 'user', ?, 'system', 'all', r.id FROM roles r WHERE r.name = 'admin' AND r.domain_id IS NULL`, admin.ID, DefaultDomain, admin.ID)
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"sort"
 
 	"github.com/cairn-cloud/cairn/controller/internal/store"
@@ -20,16 +19,19 @@ type snapshot struct {
 	users       map[string]*User
 	groups      map[string]*Group
 	roles       map[string]*Role
-	roleNamed   map[string]*Role
+	roleNamed   map[string]*Role // the global ones
 
 	projectNamed map[[2]string]*Project // domain id, name; without those that are domains
 	children     map[string][]*Project  // by the parent, sorted by name
 	userNamed    map[[2]string]*User
 
-	groupsOf    map[string][]string            // user id to group ids
-	assignments []assignment                   // all
-	byActor     map[string]map[target][]string // actor id to target to role ids
-	revoked     map[string]struct{}            // audit ids
+	groupsOf    map[string][]string // user id to group ids
+	membersOf   map[string][]string // group id to user ids
+	assignments []assignment        // all
+	byActor     roleSets            // that count on the target
+	inherited   roleSets            // that count on the projects below it
+	implied     map[string][]string // role id to those that it implies by itself
+	revoked     map[string]struct{} // audit ids
 
 	entries      []entry                    // the catalog, sorted by type
 	catalogParts map[string]map[string]bool // project id to the endpoints that it sees, if not all
@@ -87,8 +89,8 @@ func (s *Service) reload(ctx context.Context) (err error) {
 func (s *Service) read(ctx context.Context, tx store.Querier) (*snapshot, error) {
 	n := &snapshot{
 		projectNamed: map[[2]string]*Project{}, children: map[string][]*Project{}, userNamed: map[[2]string]*User{}, domainNamed: map[string]*Domain{},
-		roleNamed: map[string]*Role{}, groupsOf: map[string][]string{}, byActor: map[string]map[target][]string{},
-		revoked: map[string]struct{}{},
+		roleNamed: map[string]*Role{}, groupsOf: map[string][]string{}, membersOf: map[string][]string{},
+		byActor: roleSets{}, inherited: roleSets{}, revoked: map[string]struct{}{},
 	}
 	var err error
 	if n.domains, err = all(ctx, s.tables.domains.In(tx), func(d *Domain) string { return d.ID }); err != nil {
@@ -122,17 +124,19 @@ func (s *Service) readRelations(ctx context.Context, tx store.Querier, n *snapsh
 	}
 	for _, m := range members {
 		n.groupsOf[m.UserID] = append(n.groupsOf[m.UserID], m.GroupID)
+		n.membersOf[m.GroupID] = append(n.membersOf[m.GroupID], m.UserID)
 	}
 	if n.assignments, err = s.tables.assignments.In(tx).List(ctx, store.Query{}); err != nil {
 		return err
 	}
-	for _, a := range n.assignments {
-		if n.byActor[a.ActorID] == nil {
-			n.byActor[a.ActorID] = map[target][]string{}
-		}
-		t := target{a.TargetKind, a.TargetID}
-		n.byActor[a.ActorID][t] = append(n.byActor[a.ActorID][t], a.RoleID)
+	for i := range n.assignments {
+		n.given(n.assignments[i].Inherited).add(&n.assignments[i])
 	}
+	implied, err := s.tables.implied.In(tx).List(ctx, store.Query{})
+	if err != nil {
+		return err
+	}
+	n.indexImplied(implied)
 	revoked, err := s.tables.revocations.In(tx).List(ctx, store.Query{Where: []store.Cond{store.Gt("expires_at", s.clock())}})
 	for _, r := range revoked {
 		n.revoked[r.AuditID] = struct{}{}
@@ -190,60 +194,8 @@ func (n *snapshot) index() {
 		n.userNamed[[2]string{u.DomainID, u.Name}] = u
 	}
 	for _, r := range n.roles {
-		n.roleNamed[r.Name] = r
-	}
-}
-
-// rolesOn are the roles that a user has on a target, by itself and by its
-// groups, with those that they imply, sorted by name.
-func (n *snapshot) rolesOn(user string, t target) []*Role {
-	ids := map[string]bool{}
-	for _, actor := range append([]string{user}, n.groupsOf[user]...) {
-		for _, id := range n.byActor[actor][t] {
-			ids[id] = true
+		if r.DomainID == nil {
+			n.roleNamed[r.Name] = r
 		}
 	}
-	for _, above := range impliedChain {
-		if r := n.roleNamed[above]; r != nil && ids[r.ID] {
-			for _, below := range impliedBy(above) {
-				if b := n.roleNamed[below]; b != nil {
-					ids[b.ID] = true
-				}
-			}
-			break
-		}
-	}
-	roles := make([]*Role, 0, len(ids))
-	for id := range ids {
-		if r := n.roles[id]; r != nil {
-			roles = append(roles, r)
-		}
-	}
-	sort.Slice(roles, func(i, j int) bool { return roles[i].Name < roles[j].Name })
-	return roles
-}
-
-// targetsOf are the targets of a kind on which a user has a role, sorted.
-func (n *snapshot) targetsOf(user, kind string) []string {
-	var ids []string
-	for _, actor := range append([]string{user}, n.groupsOf[user]...) {
-		for t := range n.byActor[actor] {
-			if t.kind == kind {
-				ids = append(ids, t.id)
-			}
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
-}
-
-// impliedChain are the roles of every cloud: each implies those behind it.
-var impliedChain = []string{"admin", "manager", "member", "reader"}
-
-// impliedBy are the roles that a role implies.
-func impliedBy(role string) []string {
-	if i := slices.Index(impliedChain, role); i >= 0 {
-		return impliedChain[i+1:]
-	}
-	return nil
 }

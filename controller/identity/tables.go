@@ -17,6 +17,7 @@ type tables struct {
 	members     *store.Table[member]
 	roles       *store.Table[Role]
 	assignments *store.Table[assignment]
+	implied     *store.Table[implication]
 	revocations *store.Table[revocation]
 
 	regions        *store.Table[region]
@@ -35,6 +36,7 @@ func newTables(db *store.DB) tables {
 		members:     store.NewTable[member](db, "group_members"),
 		roles:       store.NewTable[Role](db, "roles"),
 		assignments: store.NewTable[assignment](db, "assignments"),
+		implied:     store.NewTable[implication](db, "implied_roles"),
 		revocations: store.NewTable[revocation](db, "revocations"),
 
 		regions:        store.NewTable[region](db, "regions"),
@@ -58,6 +60,7 @@ type assignment struct {
 	TargetKind string `db:"target_kind"` // project, domain, system
 	TargetID   string `db:"target_id"`   // of the system: "all"
 	RoleID     string `db:"role_id"`
+	Inherited  bool   `db:"inherited"` // counts on the projects below the target, not on it
 }
 
 // A revocation is a token that is not valid although it has not expired.
