@@ -80,7 +80,7 @@ func (s session) fleet(args ...string) string {
 func (s session) until(what string, ok func() bool) {
 	s.t.Helper()
 	const patience = 10 * time.Minute
-	for end := time.Now().Add(patience); !ok(); time.Sleep(3 * time.Second) {
+	for end := time.Now().Add(patience); !ok(); time.Sleep(askEvery) {
 		if time.Now().After(end) {
 			s.t.Fatalf("not within %s: %s", patience, what)
 		}

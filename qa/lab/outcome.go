@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // What becomes of a machine.
@@ -34,9 +35,18 @@ type deployed struct {
 	Wait   string   `json:"wait"`
 }
 
+// askEvery is how often the deployer is asked. To log in and ask is work that
+// the machines would be without, where they are emulated.
+const askEvery = 15 * time.Second
+
 // asked asks the deployer for its machines, as an operator on the controller
 // does.
 func (r *rack) asked(ctx context.Context) ([]deployed, error) {
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-time.After(askEvery):
+	}
 	ctx, cancel := context.WithTimeout(ctx, asking)
 	defer cancel()
 	raw, err := shell{r.dir, r.config.SSH}.run(ctx, "cairn fleet list --json")
@@ -62,20 +72,28 @@ func (r *rack) bootShapes(ctx context.Context) error {
 	r.run.Outcomes = []Outcome{{Machine: first.Name, Shape: first.String(), Became: becameReady, Name: controllerName}}
 	left := r.config.Machines[1:]
 	for len(left) > 0 {
-		one, err := r.next(ctx, left)
+		settled, err := r.next(ctx, left)
 		if err != nil {
 			return err
 		}
-		r.run.Outcomes = append(r.run.Outcomes, one)
-		r.view.say("%s is %s. %s", one.Machine, one.Became, one.Reason)
-		if one.Became != becameReady {
-			if err := r.client.power(ctx, one.Machine, "off"); err != nil {
+		for _, o := range settled {
+			if err := r.settle(ctx, o); err != nil {
 				return err
 			}
+			left = slices.DeleteFunc(slices.Clone(left), func(m Machine) bool { return m.Name == o.Machine })
 		}
-		left = slices.DeleteFunc(slices.Clone(left), func(m Machine) bool { return m.Name == one.Machine })
 	}
 	return wrong(r.run.Outcomes)
+}
+
+// settle notes what became of a machine.
+func (r *rack) settle(ctx context.Context, o Outcome) error {
+	r.run.Outcomes = append(r.run.Outcomes, o)
+	r.view.say("%s is %s. %s", o.Machine, o.Became, o.Reason)
+	if o.Became == becameReady {
+		return nil
+	}
+	return r.client.power(ctx, o.Machine, "off")
 }
 
 // wrong joins what is not as it should be.
@@ -92,9 +110,9 @@ func wrong(all []Outcome) error {
 	return fmt.Errorf("not what the shapes say: %s", strings.Join(words, "; "))
 }
 
-// next waits until something has become of one of the machines.
-func (r *rack) next(ctx context.Context, left []Machine) (Outcome, error) {
-	var one Outcome
+// next waits until something has become of some of the machines.
+func (r *rack) next(ctx context.Context, left []Machine) ([]Outcome, error) {
+	var settled []Outcome
 	w := waiting{what: "every machine is a node or is refused", mayFail: true}
 	for _, m := range left {
 		w.machines = append(w.machines, m.Name)
@@ -106,13 +124,12 @@ func (r *rack) next(ctx context.Context, left []Machine) (Outcome, error) {
 		}
 		for i := range left {
 			if o, ok := became(&left[i], all); ok {
-				one = o
-				return "", true, nil
+				settled = append(settled, o)
 			}
 		}
-		return describe(left, all), false, nil
+		return describe(left, all), len(settled) > 0, nil
 	}
-	return one, r.wait(ctx, w)
+	return settled, r.wait(ctx, w)
 }
 
 // became tells what has become of a machine, if anything has.
