@@ -39,6 +39,8 @@ func reason(code int) string {
 		return "method"
 	case http.StatusConflict:
 		return "state"
+	case http.StatusLocked:
+		return "locked"
 	case http.StatusRequestEntityTooLarge:
 		return "too-large"
 	case http.StatusRequestedRangeNotSatisfiable:
