@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,11 +36,17 @@ func consoleArgs() []string {
 	return []string{"--kernel-arg", "console=ttyS0,115200", "--kernel-arg", "mitigations=off"}
 }
 
+// somebody is an operator's key that nobody has.
+const somebody = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1UG2rD0mK0e7sD2cB9mC1hKj1u8k2Qw3YkO0mXr1aB operator"
+
 // rackYAML writes a rack.yaml.
-func rackYAML(t *testing.T, text string) string {
+func rackYAML(t *testing.T, text string) string { return rackWith(t, somebody, text) }
+
+// rackWith writes a rack.yaml with an operator's key.
+func rackWith(t *testing.T, key, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "rack.yaml")
-	must(t, os.WriteFile(file, []byte("name: rack\nssh_keys: [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1UG2rD0mK0e7sD2cB9mC1hKj1u8k2Qw3YkO0mXr1aB operator\"]\n"+text), 0o600))
+	must(t, os.WriteFile(file, []byte("name: rack\nssh_keys: [\""+strings.TrimSpace(key)+"\"]\n"+text), 0o600))
 	return file
 }
 

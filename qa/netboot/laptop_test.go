@@ -71,9 +71,17 @@ type laptop struct {
 func network(t *testing.T) *fabric.Switch {
 	t.Helper()
 	s := fabric.New("lab")
-	port, err := s.AddPort(fabric.PortConfig{Name: "laptop", Access: managementVLAN})
+	cable(t, s, laptopNIC, laptopAddress+"/24", fabric.PortConfig{Name: "laptop", Access: managementVLAN})
+	return s
+}
+
+// cable makes an interface of this namespace with an address, whose other end
+// is in a port of the switch.
+func cable(t *testing.T, s *fabric.Switch, name, address string, config fabric.PortConfig) {
+	t.Helper()
+	port, err := s.AddPort(config)
 	must(t, err)
-	conn, err := fabric.Tap(laptopNIC)
+	conn, err := fabric.Tap(name)
 	must(t, err)
 	attached := make(chan error, 1)
 	go func() { attached <- port.Attach(conn) }()
@@ -81,17 +89,16 @@ func network(t *testing.T) *fabric.Switch {
 		must(t, conn.Close())
 		must(t, <-attached)
 	})
-	address, err := netlink.ParseAddr(laptopAddress + "/24")
+	a, err := netlink.ParseAddr(address)
 	must(t, err)
-	for _, name := range []string{"lo", laptopNIC} {
+	for _, name := range []string{"lo", name} {
 		link, err := netlink.LinkByName(name)
 		must(t, err)
 		must(t, netlink.LinkSetUp(link))
-		if name == laptopNIC {
-			must(t, netlink.AddrAdd(link, address))
+		if name != "lo" {
+			must(t, netlink.AddrAdd(link, a))
 		}
 	}
-	return s
 }
 
 // deploy runs `cairn deploy` until the test ends.
