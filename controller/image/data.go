@@ -131,10 +131,20 @@ func (d *Data) set(now time.Time) store.Set {
 // activate makes an image active whose file is there; if it was deleted
 // meanwhile, its file goes too.
 func (s *Service) activate(ctx context.Context, id string, d *Data) error {
-	n, err := s.images.Change(ctx, d.set(s.clock()), store.Eq("id", id), store.Eq("status", statusSaving))
-	if err == nil && n == 0 {
-		err = cloud.Errorf(cloud.KindGone, "Image %s was deleted while its data was uploaded.", id)
-	}
+	err := s.db.Transact(ctx, func(tx *store.Tx) error {
+		now, err := s.images.In(tx).Lock(ctx, id)
+		if cloud.IsNotFound(err) || err == nil && now.Status != statusSaving {
+			return deletedMeanwhile(id)
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.quotas.Reserve(ctx, tx, now.Owner, quotaSize, mebibytes(d.Size)); err != nil {
+			return err
+		}
+		_, err = s.images.In(tx).Change(ctx, d.set(s.clock()), store.Eq("id", id))
+		return err
+	})
 	if err != nil {
 		return errors.Join(err, s.files.remove(id))
 	}

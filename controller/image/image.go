@@ -17,8 +17,10 @@ import (
 
 // The statuses of an image.
 const (
-	statusQueued      = "queued" // no data yet
-	statusSaving      = "saving" // an upload is under way
+	statusQueued      = "queued"    // no data yet
+	statusSaving      = "saving"    // an upload is under way
+	statusUploading   = "uploading" // data is staged, or about to be
+	statusImporting   = "importing" // staged data is about to be the image's
 	statusActive      = "active"
 	statusDeactivated = "deactivated" // nobody but administrators may read the data
 )
@@ -48,6 +50,7 @@ type Image struct {
 	UpdatedAt       time.Time         `json:"updated_at"       db:"updated_at"       api:"sort"`
 	Self            string            `json:"self"`
 	File            string            `json:"file"`
+	Stores          string            `json:"stores,omitempty"`
 	Schema          string            `json:"schema"`
 }
 
@@ -68,7 +71,7 @@ func (i *Image) Format() string {
 func (s *Service) imageResource() api.Resource[Image] {
 	return api.Resource[Image]{
 		Name: "image", Path: "/images", Flat: true, Read: policy.Anyone,
-		Rows: s.images, Scope: scope, Fill: fill, Creating: s.creating, Delete: s.delete,
+		Quota: quotaCount, Rows: s.images, Scope: scope, Fill: fill, Creating: s.creating, Delete: s.delete,
 		Filters: []api.Filter{
 			{Name: "tag", Cond: byTags}, {Name: "size_min", Cond: bySize(store.Ge)}, {Name: "size_max", Cond: bySize(store.Le)},
 			{Name: "member_status", Cond: nothing}, {Name: "all_tenants", Cond: nothing},
@@ -77,6 +80,9 @@ func (s *Service) imageResource() api.Resource[Image] {
 		Below: []api.Below[Image]{
 			{Method: http.MethodPatch, Rule: "modify_image", Access: policy.Member, Do: s.patch},
 			{Method: http.MethodPut, Path: "/file", Rule: "upload_image", Access: policy.Member, Stream: true, Do: s.upload},
+			{Method: http.MethodPut, Path: "/stage", Rule: "upload_image", Access: policy.Member, Stream: true, Do: s.stage},
+			{Method: http.MethodPost, Path: "/import", Rule: "import_image", Access: policy.Member, Code: http.StatusAccepted, Do: s.doImport},
+			{Method: http.MethodGet, Path: "/tasks", Rule: "get_image", Do: s.imageTasks},
 			{Method: http.MethodGet, Path: "/file", Rule: "download_image", Access: policy.Anyone, Stream: true, Do: s.download},
 			{Method: http.MethodPut, Path: "/tags/{tag}", Rule: "modify_image", Access: policy.Member, Do: s.addTag},
 			{Method: http.MethodDelete, Path: "/tags/{tag}", Rule: "modify_image", Access: policy.Member, Do: s.dropTag},
@@ -126,6 +132,9 @@ func scope(_ context.Context, c *api.Call) ([]store.Cond, error) {
 func fill(_ context.Context, _ *api.Call, rows []*Image) error {
 	for _, r := range rows {
 		r.Self, r.File, r.Schema = "/v2/images/"+r.ID, "/v2/images/"+r.ID+"/file", "/v2/schemas/image"
+		if r.Status == statusActive || r.Status == statusDeactivated {
+			r.Stores = storeID
+		}
 		if len(r.Tags) == 0 {
 			r.Tags = []string{}
 		}
@@ -147,6 +156,8 @@ func (s *Service) creating(_ context.Context, _ *store.Tx, c *api.Call, in *Imag
 		return err
 	}
 	c.Header().Set("Location", c.URL("/images/"+in.ID))
+	c.Header().Set("Openstack-Image-Import-Methods", strings.Join(importMethods(), ","))
+	c.Header().Set("Openstack-Image-Store-Ids", storeID)
 	return allowVisibility(c, in)
 }
 
@@ -203,17 +214,53 @@ func checkProperties(p map[string]string) error {
 // delete removes row and file; the file goes last, so that no row is without
 // one.
 func (s *Service) delete(ctx context.Context, _ *api.Call, img *Image) error {
-	if img.Protected {
-		return cloud.Forbidden("Image %s is protected and cannot be deleted.", img.ID)
-	}
-	n, err := s.images.Delete(ctx, store.Eq("id", img.ID), store.Eq("protected", false))
-	if err == nil && n == 0 {
-		return cloud.NotFound("No image found with ID %s", img.ID)
-	}
+	err := s.db.Transact(ctx, func(tx *store.Tx) error {
+		now, err := s.images.In(tx).Lock(ctx, img.ID)
+		if cloud.IsNotFound(err) {
+			return cloud.NotFound("No image found with ID %s", img.ID).Because(err)
+		}
+		if err != nil {
+			return err
+		}
+		if now.Protected {
+			return cloud.Forbidden("Image %s is protected and cannot be deleted.", img.ID)
+		}
+		if err := s.count(ctx, tx, now, -1); err != nil {
+			return err
+		}
+		_, err = s.images.In(tx).Delete(ctx, store.Eq("id", img.ID))
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	return s.files.remove(img.ID)
+}
+
+// count adds an image and its data to what its owner uses, or takes them away.
+func (s *Service) count(ctx context.Context, tx *store.Tx, img *Image, sign int64) error {
+	size := int64(0)
+	if img.Size != nil {
+		size = *img.Size
+	}
+	staged, err := s.staged.In(tx).First(ctx, store.Eq("image_id", img.ID))
+	switch {
+	case err == nil:
+		size += staged.Size
+	case !cloud.IsNotFound(err):
+		return err
+	}
+	for name, n := range map[string]int64{quotaCount: 1, quotaSize: mebibytes(size)} {
+		if sign < 0 {
+			err = s.quotas.Release(ctx, tx, img.Owner, name, n)
+		} else {
+			err = s.quotas.Reserve(ctx, tx, img.Owner, name, n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // turn changes the status from one to another.

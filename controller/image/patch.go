@@ -46,6 +46,9 @@ func (s *Service) patch(ctx context.Context, c *api.Call, img *Image) (any, erro
 		if err := s.apply(c, &changed, changes); err != nil {
 			return err
 		}
+		if err := s.move(ctx, tx, now, &changed); err != nil {
+			return err
+		}
 		changed.UpdatedAt = s.clock()
 		return s.images.In(tx).Update(ctx, &changed)
 	})
@@ -80,6 +83,17 @@ func (s *Service) apply(c *api.Call, img *Image, changes []change) error {
 		return err
 	}
 	return edit.onto(c, img, set)
+}
+
+// move counts an image that changes its owner.
+func (s *Service) move(ctx context.Context, tx *store.Tx, from, to *Image) error {
+	if from.Owner == to.Owner {
+		return nil
+	}
+	if err := s.count(ctx, tx, from, -1); err != nil {
+		return err
+	}
+	return s.count(ctx, tx, to, 1)
 }
 
 // mayChange refuses the names that a patch gives in vain.

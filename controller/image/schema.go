@@ -8,8 +8,7 @@ import (
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 )
 
-// schemaRoutes are the documents by which older clients learn what an image
-// is, and which ways of importing there are: none but uploading.
+// schemaRoutes are the documents by which clients learn what an image is.
 func schemaRoutes() []api.Route {
 	image := imageSchema()
 	member := map[string]any{"name": "member", "properties": map[string]any{
@@ -20,7 +19,7 @@ func schemaRoutes() []api.Route {
 	docs := map[string]any{
 		"/schemas/image": image, "/schemas/images": listSchema("images", image),
 		"/schemas/member": member, "/schemas/members": listSchema("members", member),
-		"/info/import": map[string]any{"import-methods": map[string]any{"description": "Import methods available.", "type": "array", "value": []string{}}},
+		"/schemas/task": taskSchema(), "/schemas/tasks": listSchema("tasks", taskSchema()),
 	}
 	maps.Copy(docs, metadefSchemas())
 	var routes []api.Route

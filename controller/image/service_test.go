@@ -13,12 +13,13 @@ import (
 
 	"github.com/cairn-cloud/cairn/controller/internal/apitest"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/quota"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
 func start(t testing.TB) *Service {
 	t.Helper()
-	return startOn(t, apitest.Database(t, "image", store.Source{Name: "image", FS: Migrations}), t.TempDir())
+	return startOn(t, apitest.Database(t, "image", store.Source{Name: "quota", FS: quota.Migrations}, store.Source{Name: "image", FS: Migrations}), t.TempDir())
 }
 
 func startOn(t testing.TB, db *store.DB, dir string) *Service {
@@ -138,7 +139,7 @@ func (c callback) Read([]byte) (int, error) {
 // A controller that is killed during an upload or a deletion starts with the
 // image queued and no file that nobody has.
 func TestRecover(t *testing.T) {
-	db := apitest.Database(t, "image", store.Source{Name: "image", FS: Migrations})
+	db := apitest.Database(t, "image", store.Source{Name: "quota", FS: quota.Migrations}, store.Source{Name: "image", FS: Migrations})
 	dir := t.TempDir()
 	s := startOn(t, db, dir)
 	img, kept := queued(t, s), queued(t, s)
