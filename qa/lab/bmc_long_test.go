@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -12,21 +13,42 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cairn-cloud/cairn/qa/lab/bmc"
 	"github.com/cairn-cloud/cairn/qa/lab/fabric"
+	"github.com/cairn-cloud/cairn/qa/lab/machine"
 )
 
-// A session is a rack that a test has from the ISO on, and its operator.
-type session struct {
-	t   *testing.T
-	out string // where the program and the ISO are
-	dir string
+// TestBootsWhatIsFarAway: a machine whose network comes first starts from an
+// ISO that its BMC was given the URL of, once.
+func TestBootsWhatIsFarAway(t *testing.T) {
+	out := builtISO(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.FileServer(http.Dir(out)), ReadHeaderTimeout: time.Minute}
+	go server.Serve(l) // ends with Close
+	defer server.Close()
+	for _, f := range []machine.Firmware{machine.BIOS, machine.UEFI} {
+		t.Run(string(f), func(t *testing.T) {
+			s := supervised(t, f, 1536)
+			b := board{s.machines[1], s}
+			if err := errors.Join(b.Insert(t.Context(), "http://"+l.Addr().String()+"/cairn.iso"), b.BootNext(bmc.BootCD), b.PowerOn(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			session{t: t, pause: time.Second}.until("the medium asks a person", func() bool {
+				raw, err := os.ReadFile(filepath.Join(s.dir, "compute1", "serial.log"))
+				return err == nil && strings.Contains(string(raw), "What shall become of this machine?")
+			})
+		})
+	}
 }
 
-// newSession skips the test where a rack cannot be.
-func newSession(t *testing.T) session {
+// builtISO is the directory with the ISO, or the test is skipped.
+func builtISO(t *testing.T) string {
 	t.Helper()
 	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("brings a rack up in emulation, which takes a quarter of an hour; CAIRN_LONG=1 runs it")
+		t.Skip("boots machines in emulation, which takes minutes; CAIRN_LONG=1 runs it")
 	}
 	out := os.Getenv("CAIRN_OUT")
 	if out == "" {
@@ -36,12 +58,30 @@ func newSession(t *testing.T) session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"cairn", "cairn.iso", "guest/aki"} {
+	if _, err := os.Stat(filepath.Join(out, "cairn.iso")); err != nil {
+		t.Skipf("%v; `make iso guest` makes it, CAIRN_OUT says where", err)
+	}
+	return out
+}
+
+// A session is a rack that a test has from the ISO on, and its operator.
+type session struct {
+	t     *testing.T
+	out   string // where the program and the ISO are
+	dir   string
+	pause time.Duration // between two looks
+}
+
+// newSession skips the test where a rack cannot be.
+func newSession(t *testing.T) session {
+	t.Helper()
+	out := builtISO(t)
+	for _, name := range []string{"cairn", "guest/aki"} {
 		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
 			t.Skipf("%v; `make iso guest` makes it, CAIRN_OUT says where", err)
 		}
 	}
-	s := session{t, out, t.TempDir()}
+	s := session{t, out, t.TempDir(), askEvery}
 	t.Cleanup(func() { s.cairn("rack", "down") })
 	return s
 }
@@ -80,7 +120,7 @@ func (s session) fleet(args ...string) string {
 func (s session) until(what string, ok func() bool) {
 	s.t.Helper()
 	const patience = 10 * time.Minute
-	for end := time.Now().Add(patience); !ok(); time.Sleep(askEvery) {
+	for end := time.Now().Add(patience); !ok(); time.Sleep(s.pause) {
 		if time.Now().After(end) {
 			s.t.Fatalf("not within %s: %s", patience, what)
 		}

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 }
 
 // supervised is a rack of one machine with a BMC, and its supervisor.
-func supervised(t *testing.T) *supervisor {
+func supervised(t *testing.T, f machine.Firmware, memory int) *supervisor {
 	t.Helper()
 	dir := t.TempDir()
 	ssh, err := freePort(t.Context(), 0)
@@ -50,7 +50,7 @@ func supervised(t *testing.T) *supervisor {
 	}
 	config := &Config{SSH: ssh, BMC: true, Machines: []Machine{
 		{shape.Machine{Name: "controller", Firmware: machine.BIOS, CPUs: 1, MemoryMiB: 128, NICs: []shape.Network{shape.Management}}, 1},
-		{shape.Machine{Name: "compute1", Firmware: machine.BIOS, CPUs: 1, MemoryMiB: 128, NICs: []shape.Network{shape.Management}}, 2},
+		{shape.Machine{Name: "compute1", Firmware: f, CPUs: 2, MemoryMiB: memory, NICs: []shape.Network{shape.Management}}, 2},
 	}}
 	if err := config.makeBMCs(dir); err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestBMCIsOnTheManagementNetwork(t *testing.T) {
 	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
 		t.Skip("qemu-system-x86_64 is not installed; it is what machines are made of")
 	}
-	s := supervised(t)
+	s := supervised(t, machine.BIOS, 128)
 	if err := s.gateway.PowerOn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestMediumFromAfar(t *testing.T) {
 	})}
 	go server.Serve(l) // ends with Close
 	defer server.Close()
-	s := supervised(t)
+	s := supervised(t, machine.BIOS, 128)
 	b := board{s.machines[1], s}
 	if err := b.Insert(t.Context(), "http://"+l.Addr().String()+"/cairn.iso"); err != nil {
 		t.Fatal(err)
