@@ -58,6 +58,15 @@ func (s shelf) powered(t *testing.T, network bool, names ...string) *computer {
 	return c
 }
 
+// threeDisks wipes nothing of anybody's.
+const threeDisks = `fabric: {check: off}
+rules:
+- roles: [compute]
+  encrypt: deployer
+  disk: {mirror: true, choose: first}
+  data: [{use: volumes, count: 1, disk: {max_gib: 8}}]
+`
+
 // TestAMirrorADiskForDataAndAKeyOfTheDeployer installs a machine on two disks,
 // with a third one for data, all encrypted with a key that the deployer keeps.
 // It starts without the first disk, and with it again while its key is locked.
@@ -67,13 +76,7 @@ func TestAMirrorADiskForDataAndAKeyOfTheDeployer(t *testing.T) {
 		return
 	}
 	s := network(t)
-	l := deploy(t, append(consoleArgs(), "--release", dir, "--rack", rackYAML(t, `fabric: {check: off}
-rules:
-- roles: [compute]
-  encrypt: deployer
-  disk: {mirror: true, choose: first}
-  data: [{use: volumes, count: 1, disk: {max_gib: 8}}]
-`))...)
+	l := deploy(t, append(consoleArgs(), "--release", dir, "--rack", rackYAML(t, threeDisks))...)
 	port, err := s.AddPort(fabric.PortConfig{Name: "machine", Access: managementVLAN})
 	must(t, err)
 	disks, cairn := shelf{t.TempDir(), port}, program(t)
@@ -105,6 +108,28 @@ rules:
 	c.console.wait(t, quiet, c, "log in: ssh")
 	if key := operate(t, cairn, l, "recovery-key", "compute1"); len(strings.Split(strings.TrimSpace(key), "-")) != 13 {
 		t.Errorf("a recovery key of %d characters", len(key))
+	}
+}
+
+// TestACutInstallationOnThreeDisksIsTakenUp cuts the power when all three have
+// something on them, which nobody has allowed to wipe.
+func TestACutInstallationOnThreeDisksIsTakenUp(t *testing.T) {
+	dir := release(t)
+	if !inNamespace(t) {
+		return
+	}
+	s := network(t)
+	l := deploy(t, append(consoleArgs(), "--release", dir, "--rack", rackYAML(t, threeDisks))...)
+	port, err := s.AddPort(fabric.PortConfig{Name: "machine", Access: managementVLAN})
+	must(t, err)
+	disks := shelf{t.TempDir(), port}
+	c := disks.powered(t, true, "a", "b", "c")
+	l.wait(t, quiet, c, "machine enrolled")
+	c.cut(t)
+	c.console.wait(t, quiet, c, "disks for data: volumes-1")
+	c.console.wait(t, quiet, c, "log in: ssh")
+	if n := strings.Count(l.String(), "keys kept"); n != 2 && !strings.Contains(l.String(), "phase=handover") {
+		t.Errorf("keys were kept %d times, want 2", n)
 	}
 }
 
