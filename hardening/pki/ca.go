@@ -1,10 +1,12 @@
 // Package pki is the certificate authority of a cluster: one ECDSA P-256
 // root, and the certificates of servers, services and nodes under it.
 //
-// Three kinds of certificates exist, told apart by their organisational unit
+// Four kinds of certificates exist, told apart by their organisational unit
 // and extended key usage. A server's proves a name to clients and can do
 // nothing else. A service's (OU=service) and a node's (OU=node) are clients
-// only; their common name is their account at the database and the broker.
+// only; their common name is their account at the database and the broker. A
+// starting node's (OU=unlock) has an account nowhere, and lets it ask for the
+// key of its data.
 // P-256, not Ed25519: Erlang 25 refuses TLS 1.2 clients under an Ed25519 chain.
 //
 // The package imports the standard library only, and anybody may import it.

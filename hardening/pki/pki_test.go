@@ -106,6 +106,29 @@ func TestIssueNodeUsesTheKeyAlone(t *testing.T) {
 	}
 }
 
+// TestIssueUnlock is good for no account, and for as long as the CA.
+func TestIssueUnlock(t *testing.T) {
+	ca := found(t)
+	_, csr, err := NewRequest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM, err := ca.IssueUnlock(csr, "n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := ParseCertificate(certPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cert.Subject.String(), "CN=unlock-n1,OU=unlock,O=rack"; got != want {
+		t.Errorf("subject %s, want %s", got, want)
+	}
+	if !cert.NotAfter.Equal(ca.Certificate().NotAfter) || len(cert.ExtKeyUsage) != 1 || cert.ExtKeyUsage[0] != x509.ExtKeyUsageClientAuth {
+		t.Errorf("good until %v for %v; want %v, client only", cert.NotAfter, cert.ExtKeyUsage, ca.Certificate().NotAfter)
+	}
+}
+
 func TestIssueNodeRefuses(t *testing.T) {
 	ca := found(t)
 	_, good, err := NewRequest()
