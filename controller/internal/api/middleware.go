@@ -153,6 +153,10 @@ func (b *bound) authenticate(c *Call, token string) (*cloud.Caller, error) {
 	if err != nil {
 		return nil, err
 	}
+	path := strings.TrimPrefix(c.r.URL.Path, b.service.Path)
+	if found.Permits != nil && !found.Permits(b.service.Name, c.r.Method, path) {
+		return nil, cloud.Unauthorized("The access rules of the application credential do not permit this request.")
+	}
 	caller := *found
 	caller.RequestID = c.w.Header().Get(headerRequestID)
 	if rec, ok := c.r.Context().Value(recordKey{}).(*record); ok {

@@ -22,6 +22,13 @@ type Caller struct {
 	Roles   []string // names, lower case, implied roles included
 	IsAdmin bool     // Roles has "admin"
 
+	// Delegated is a caller who acts with what somebody gave away in part (a
+	// trust, a restricted application credential): it cannot give away more.
+	Delegated bool
+	// Permits tells whether the caller may make a request at all: the method
+	// and the path below the service ("/v2.1/servers"). Nil: any request.
+	Permits func(service, method, path string) bool
+
 	RequestID string // of this request, set by the API
 }
 
