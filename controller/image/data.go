@@ -13,6 +13,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/cairn-cloud/cairn/controller/image/format"
@@ -212,6 +213,9 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, img *Image) (err 
 		return fmt.Errorf("file of image %s: %w", img.ID, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := rangeOf(r); err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if sum, err := hex.DecodeString(*img.Checksum); err == nil && r.Header.Get("Range") == "" {
 		w.Header().Set("Content-Md5", hex.EncodeToString(sum))
@@ -219,5 +223,21 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, img *Image) (err 
 	}
 	w.Header().Set("Etag", `"`+(*img.HashValue)[:32]+`"`)
 	http.ServeContent(w, r, "", img.UpdatedAt, f)
+	return nil
+}
+
+// rangeOf takes a range from the header Content-Range, which some clients send
+// in place of Range: "bytes 0-99/*".
+func rangeOf(r *http.Request) error {
+	text := r.Header.Get("Content-Range")
+	if text == "" || r.Header.Get("Range") != "" {
+		return nil
+	}
+	var first, last int64
+	span, _, _ := strings.Cut(text, "/")
+	if n, err := fmt.Sscanf(span, "bytes %d-%d", &first, &last); n != 2 || err != nil || first < 0 || last < first {
+		return cloud.Errorf(cloud.KindRange, "The Content-Range %.64q is not allowed; allowed: bytes FIRST-LAST/*.", text)
+	}
+	r.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", first, last))
 	return nil
 }

@@ -2,10 +2,8 @@ package image
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,18 +26,18 @@ const (
 // An Image is what a server can boot from. Size and what follows it are nil
 // until the image is active.
 type Image struct {
-	ID              string            `json:"id"               db:"id,key"           api:"create,uuid,sort,filter"`
-	Name            *string           `json:"name"             db:"name"             api:"create,max=255,filter,sort"`
+	ID              string            `json:"id"               db:"id,key"           api:"create,uuid,sort"`
+	Name            *string           `json:"name"             db:"name"             api:"create,max=255,sort"`
 	Owner           string            `json:"owner"            db:"project_id"       api:"create,min=1,max=64,filter,sort"`
-	Status          string            `json:"status"           db:"status"           api:"filter,sort"`
-	Visibility      string            `json:"visibility"       db:"visibility"       api:"create,default=shared,oneof=public|community|shared|private,filter"`
-	DiskFormat      *string           `json:"disk_format"      db:"disk_format"      api:"create,oneof=ami|ari|aki|vhd|vhdx|vmdk|raw|qcow2|vdi|iso,filter,sort"`
-	ContainerFormat *string           `json:"container_format" db:"container_format" api:"create,oneof=ami|ari|aki|bare|ovf|ova|docker,filter,sort"`
-	Size            *int64            `json:"size"             db:"size"             api:"sort"`   // bytes of the file
-	VirtualSize     *int64            `json:"virtual_size"     db:"virtual_size"`                  // bytes of the disk
-	Checksum        *string           `json:"checksum"         db:"checksum"         api:"filter"` // MD5, hex
-	HashAlgo        *string           `json:"os_hash_algo"     db:"os_hash_algo"`                  // sha512
-	HashValue       *string           `json:"os_hash_value"    db:"os_hash_value"    api:"filter"` // hex
+	Status          string            `json:"status"           db:"status"           api:"sort"`
+	Visibility      string            `json:"visibility"       db:"visibility"       api:"create,default=shared,oneof=public|community|shared|private,sort"`
+	DiskFormat      *string           `json:"disk_format"      db:"disk_format"      api:"create,oneof=ami|ari|aki|vhd|vhdx|vmdk|raw|qcow2|vdi|iso,sort"`
+	ContainerFormat *string           `json:"container_format" db:"container_format" api:"create,oneof=ami|ari|aki|bare|ovf|ova|docker,sort"`
+	Size            *int64            `json:"size"             db:"size"             api:"filter,sort"` // bytes of the file
+	VirtualSize     *int64            `json:"virtual_size"     db:"virtual_size" api:"filter,sort"`     // bytes of the disk
+	Checksum        *string           `json:"checksum"         db:"checksum"         api:"filter"`      // MD5, hex
+	HashAlgo        *string           `json:"os_hash_algo"     db:"os_hash_algo"`                       // sha512
+	HashValue       *string           `json:"os_hash_value"    db:"os_hash_value"    api:"filter"`      // hex
 	Protected       bool              `json:"protected"        db:"protected"        api:"create,filter"`
 	Hidden          bool              `json:"os_hidden"        db:"os_hidden"        api:"create,filter"`
 	MinDisk         int               `json:"min_disk"         db:"min_disk"         api:"create,min=0,filter,sort"` // GiB
@@ -72,10 +70,7 @@ func (s *Service) imageResource() api.Resource[Image] {
 	return api.Resource[Image]{
 		Name: "image", Path: "/images", Flat: true, Read: policy.Anyone,
 		Quota: quotaCount, Rows: s.images, Scope: scope, Fill: fill, Creating: s.creating, Delete: s.delete,
-		Filters: []api.Filter{
-			{Name: "tag", Cond: byTags}, {Name: "size_min", Cond: bySize(store.Ge)}, {Name: "size_max", Cond: bySize(store.Le)},
-			{Name: "member_status", Cond: nothing}, {Name: "all_tenants", Cond: nothing},
-		},
+		Filters:    filters(),
 		FilterRest: byProperty,
 		Below: []api.Below[Image]{
 			{Method: http.MethodPatch, Rule: "modify_image", Access: policy.Member, Do: s.patch},
@@ -95,37 +90,6 @@ func (s *Service) imageResource() api.Resource[Image] {
 			{Method: http.MethodDelete, Path: "/members/{member_id}", Rule: "delete_member", Access: policy.Member, Do: s.dropMember},
 		},
 	}
-}
-
-// visible are the images that a caller may see by their ids.
-func visible(caller *cloud.Caller) []store.Cond {
-	if caller.IsAdmin {
-		return nil
-	}
-	return []store.Cond{store.Or(
-		store.In("visibility", "public", "community"),
-		store.Eq("project_id", caller.ProjectID),
-		store.Sub("id", "SELECT image_id FROM image_members WHERE member_id = ?", caller.ProjectID),
-	)}
-}
-
-// scope is what a call may see: lists leave out what others have hidden, and
-// community images of others unless they are asked for.
-func scope(_ context.Context, c *api.Call) ([]store.Cond, error) {
-	conds := visible(c.Caller)
-	if c.Op != api.OpList {
-		return conds, nil
-	}
-	q := c.Query()
-	if !q.Has("os_hidden") {
-		conds = append(conds, store.Eq("os_hidden", false))
-	}
-	if !q.Has("visibility") && !c.Caller.IsAdmin {
-		conds = append(conds, store.Or(
-			store.Eq("visibility", "public"), store.Eq("project_id", c.Caller.ProjectID),
-			store.Sub("id", "SELECT image_id FROM image_members WHERE status = 'accepted' AND member_id = ?", c.Caller.ProjectID)))
-	}
-	return conds, nil
 }
 
 // fill sets what follows from the id.
@@ -276,41 +240,6 @@ func (s *Service) turn(from, to string) func(context.Context, *api.Call, *Image)
 		return nil, err
 	}
 }
-
-// byTags wants all of the tags.
-func byTags(_ context.Context, _ *api.Call, values []string) ([]store.Cond, error) {
-	var conds []store.Cond
-	for _, v := range values {
-		b, err := json.Marshal(v)
-		if err != nil {
-			return nil, err
-		}
-		conds = append(conds, store.Contains("tags", string(b)))
-	}
-	return conds, nil
-}
-
-// byProperty wants a property to have the value.
-func byProperty(_ context.Context, _ *api.Call, name string, values []string) ([]store.Cond, error) {
-	b, err := json.Marshal(map[string]string{name: values[0]})
-	if err != nil {
-		return nil, err
-	}
-	return []store.Cond{store.Contains("properties", string(b[1:len(b)-1]))}, nil
-}
-
-func bySize(compare func(string, any) store.Cond) func(context.Context, *api.Call, []string) ([]store.Cond, error) {
-	return func(_ context.Context, _ *api.Call, values []string) ([]store.Cond, error) {
-		n, err := strconv.ParseInt(values[0], 10, 64)
-		if err != nil || n < 0 {
-			return nil, cloud.BadRequest("The size %.32q is not a number of bytes.", values[0])
-		}
-		return []store.Cond{compare("size", n)}, nil
-	}
-}
-
-// nothing takes a parameter that changes nothing here.
-func nothing(context.Context, *api.Call, []string) ([]store.Cond, error) { return nil, nil }
 
 // unique drops what comes twice.
 func unique(list []string) []string {
