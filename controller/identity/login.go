@@ -21,9 +21,19 @@ type login struct {
 			Token *struct {
 				ID string `json:"id"`
 			} `json:"token"`
+			AppCredential *appCredentialLogin `json:"application_credential"`
 		} `json:"identity"`
 		Scope json.RawMessage `json:"scope"`
 	} `json:"auth"`
+}
+
+// appCredentialLogin is an application credential by its id, or by its name
+// and its user, with its secret.
+type appCredentialLogin struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	User   *named `json:"user"`
+	Secret string `json:"secret"`
 }
 
 // named is something by its id, or by its name inside a domain.
@@ -46,6 +56,9 @@ type scopes struct {
 	System  *struct {
 		All bool `json:"all"`
 	} `json:"system"`
+	Trust *struct {
+		ID string `json:"id"`
+	} `json:"OS-TRUST:trust"`
 }
 
 // prove finds out who logs in, by every method that the body names.
@@ -53,7 +66,7 @@ func (s *Service) prove(ctx context.Context, l *login) (*token, error) {
 	t := &token{}
 	id := &l.Auth.Identity
 	if len(id.Methods) == 0 {
-		return nil, cloud.BadRequest("auth.identity.methods is empty; allowed: password, token")
+		return nil, cloud.BadRequest("auth.identity.methods is empty; allowed: password, token, application_credential")
 	}
 	for _, m := range id.Methods {
 		var err error
@@ -62,7 +75,9 @@ func (s *Service) prove(ctx context.Context, l *login) (*token, error) {
 			err = s.byPassword(ctx, l, t)
 		case m == "token" && id.Token != nil:
 			err = s.byToken(id.Token.ID, t)
-		case m == "password" || m == "token":
+		case m == "application_credential" && id.AppCredential != nil:
+			err = s.byAppCredential(ctx, l, t)
+		case m == "password" || m == "token" || m == "application_credential":
 			err = cloud.BadRequest("auth.identity.%s is missing", m)
 		default:
 			err = cloud.Unauthorized("Attempted to authenticate with an unsupported method.")
@@ -104,6 +119,9 @@ func (s *Service) byToken(text string, t *token) error {
 	v, err := s.validate(text)
 	if err != nil {
 		return err
+	}
+	if v.trust != nil || v.appCredential != nil {
+		return cloud.Forbidden("A token of a trust or an application credential cannot be exchanged for another one.")
 	}
 	if t.user != "" && t.user != v.user.ID {
 		return cloud.Unauthorized("")
@@ -147,6 +165,8 @@ func (s *Service) wantScope(l *login, t *token) error {
 	u := snap.users[t.user]
 	raw := l.Auth.Scope
 	switch {
+	case t.appCred != "": // has its own
+		return nil
 	case len(raw) == 0 || string(raw) == "null":
 		if p := u.DefaultProjectID; p != nil && len(snap.rolesOn(u.ID, target{"project", *p})) > 0 {
 			t.scope = target{"project", *p}
@@ -185,8 +205,17 @@ func (n *snapshot) find(want *scopes, t *token) error {
 		t.scope = target{"domain", d.ID}
 	case want.System != nil && want.System.All:
 		t.scope = target{"system", "all"}
+	case want.Trust != nil:
+		tr := n.trusts[want.Trust.ID]
+		if tr == nil || tr.TrusteeID != t.user {
+			return cloud.Forbidden("You are not authorized to perform the requested action: the trust is not given to you.")
+		}
+		t.trust, t.scope = tr.ID, target{"project", tr.ProjectID}
+		if tr.ExpiresAt != nil && (t.expires.IsZero() || tr.ExpiresAt.Before(t.expires)) {
+			t.expires = earlier(t.issued.Add(tokenLifetime), *tr.ExpiresAt)
+		}
 	default:
-		return cloud.BadRequest("auth.scope names no scope; allowed: project, domain, system or \"unscoped\"")
+		return cloud.BadRequest("auth.scope names no scope; allowed: project, domain, system, OS-TRUST:trust or \"unscoped\"")
 	}
 	return nil
 }

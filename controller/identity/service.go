@@ -46,13 +46,14 @@ type Endpoint struct {
 
 // A Service is the identity service. Run must run while it serves.
 type Service struct {
-	db     *store.DB
-	tables tables
-	keys   *keyring
-	region string
-	served []Endpoint // what this controller serves itself
-	clock  cloud.Clock
-	log    *slog.Logger
+	db      *store.DB
+	tables  tables
+	keys    *keyring
+	secrets *secrets
+	region  string
+	served  []Endpoint // what this controller serves itself
+	clock   cloud.Clock
+	log     *slog.Logger
 
 	adminPasswordFile string
 
@@ -76,8 +77,12 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token keys: %w", err)
 	}
+	kept, err := openSecrets(filepath.Join(o.StateDir, "credential-key"))
+	if err != nil {
+		return nil, fmt.Errorf("key of credentials: %w", err)
+	}
 	s := &Service{
-		db: o.DB, tables: newTables(o.DB), keys: keys, region: o.Region, served: o.Catalog,
+		db: o.DB, tables: newTables(o.DB), keys: keys, secrets: kept, region: o.Region, served: o.Catalog,
 		clock: o.Clock, log: o.Log, adminPasswordFile: o.AdminPasswordFile,
 		hashing: make(chan struct{}, runtime.NumCPU()),
 	}
@@ -124,14 +129,16 @@ func (s *Service) API() api.Service {
 		Resources: []api.Description{
 			s.domains(), s.projects(), s.users(), s.groups(), s.roles(),
 			s.regions(), s.services(), s.endpoints(), s.endpointGroups(),
+			s.appCredentials(), s.accessRules(), s.trusts(), s.credentials(), s.policies(), s.consumers(),
 		},
-		Routes: slices.Concat(s.tokenRoutes(), s.assignmentRoutes(), s.filterRoutes(), []api.Route{
+		Routes: slices.Concat(s.tokenRoutes(), s.assignmentRoutes(), s.filterRoutes(), s.ec2Routes(), s.configRoutes(), []api.Route{
 			{Method: http.MethodPut, Path: "/regions/{region_id}", Rule: "identity:create_region", Handle: s.putRegion},
 			{Method: http.MethodPost, Path: "/users/{user_id}/password", Public: true, Handle: s.changePassword},
 		}),
 		Rules: []policy.Rule{
 			{Name: ruleAssignments, Check: policy.Admin, Doc: "who has which role where, and changing it"},
 			{Name: ruleFilter, Check: policy.Admin, Doc: "which project sees which part of the catalog"},
+			{Name: ruleConfig, Check: policy.Admin, Doc: "the configuration of domains"},
 		},
 	}
 }
@@ -140,6 +147,7 @@ func (s *Service) API() api.Service {
 const (
 	ruleAssignments = "identity:role_assignments"
 	ruleFilter      = "identity:endpoint_filter"
+	ruleConfig      = "identity:domain_config"
 )
 
 func get(path, rule string, f func(context.Context, *api.Call) error) api.Route {

@@ -33,6 +33,11 @@ type snapshot struct {
 	implied     map[string][]string // role id to those that it implies by itself
 	revoked     map[string]struct{} // audit ids
 
+	appCredentials     map[string]*appCredential
+	appCredentialNamed map[[2]string]*appCredential // user id, name
+	accessRules        map[string]*accessRule
+	trusts             map[string]*trust
+
 	entries      []entry                    // the catalog, sorted by type
 	catalogParts map[string]map[string]bool // project id to the endpoints that it sees, if not all
 }
@@ -112,6 +117,9 @@ func (s *Service) read(ctx context.Context, tx store.Querier) (*snapshot, error)
 	if err := s.readRelations(ctx, tx, n); err != nil {
 		return nil, err
 	}
+	if err := s.readDelegations(ctx, tx, n); err != nil {
+		return nil, err
+	}
 	return n, s.readCatalog(ctx, tx, n)
 }
 
@@ -141,6 +149,21 @@ func (s *Service) readRelations(ctx context.Context, tx store.Querier, n *snapsh
 	for _, r := range revoked {
 		n.revoked[r.AuditID] = struct{}{}
 	}
+	return err
+}
+
+func (s *Service) readDelegations(ctx context.Context, tx store.Querier, n *snapshot) (err error) {
+	if n.appCredentials, err = all(ctx, s.tables.appCredentials.In(tx), func(a *appCredential) string { return a.ID }); err != nil {
+		return err
+	}
+	n.appCredentialNamed = map[[2]string]*appCredential{}
+	for _, a := range n.appCredentials {
+		n.appCredentialNamed[[2]string{a.UserID, a.Name}] = a
+	}
+	if n.accessRules, err = all(ctx, s.tables.accessRules.In(tx), func(r *accessRule) string { return r.ID }); err != nil {
+		return err
+	}
+	n.trusts, err = all(ctx, s.tables.trusts.In(tx), func(t *trust) string { return t.ID })
 	return err
 }
 

@@ -20,6 +20,14 @@ type tables struct {
 	implied     *store.Table[implication]
 	revocations *store.Table[revocation]
 
+	appCredentials *store.Table[appCredential]
+	accessRules    *store.Table[accessRule]
+	trusts         *store.Table[trust]
+	credentials    *store.Table[credential]
+	consumers      *store.Table[consumer]
+	policies       *store.Table[policyDocument]
+	configs        *store.Table[configRow]
+
 	regions        *store.Table[region]
 	services       *store.Table[service]
 	endpoints      *store.Table[endpoint]
@@ -38,6 +46,14 @@ func newTables(db *store.DB) tables {
 		assignments: store.NewTable[assignment](db, "assignments"),
 		implied:     store.NewTable[implication](db, "implied_roles"),
 		revocations: store.NewTable[revocation](db, "revocations"),
+
+		appCredentials: store.NewTable[appCredential](db, "application_credentials"),
+		accessRules:    store.NewTable[accessRule](db, "access_rules"),
+		trusts:         store.NewTable[trust](db, "trusts"),
+		credentials:    store.NewTable[credential](db, "credentials"),
+		consumers:      store.NewTable[consumer](db, "consumers"),
+		policies:       store.NewTable[policyDocument](db, "policies"),
+		configs:        store.NewTable[configRow](db, "domain_configs"),
 
 		regions:        store.NewTable[region](db, "regions"),
 		services:       store.NewTable[service](db, "services"),

@@ -24,6 +24,8 @@ type token struct {
 	audit   auditID
 	parent  auditID // of the token that it was made with; zero: none
 	root    auditID // of the first one of the chain; zero: none
+	appCred string  // the application credential that it was made with; empty: none
+	trust   string  // the trust that it was made with; empty: none
 }
 
 // An auditID names a token in logs and revocations without giving it away.
@@ -44,16 +46,20 @@ type methods byte
 const (
 	methodPassword methods = 1 << iota
 	methodToken
+	methodAppCredential
+	methodEC2
 )
+
+// methodNames are the methods in the API's words, by bit.
+var methodNames = []string{"password", "token", "application_credential", "ec2credential"}
 
 // names are the methods in the API's words.
 func (m methods) names() []string {
 	var list []string
-	if m&methodPassword != 0 {
-		list = append(list, "password")
-	}
-	if m&methodToken != 0 {
-		list = append(list, "token")
+	for i, name := range methodNames {
+		if m&(1<<i) != 0 {
+			list = append(list, name)
+		}
 	}
 	return list
 }
@@ -61,14 +67,32 @@ func (m methods) names() []string {
 // The kinds of scope in a payload.
 var scopeKinds = []string{"", "project", "domain", "system"}
 
+// The formats of payloads: the first byte. Those of delegations have one more
+// id behind the scope.
+const (
+	formatPlain byte = 1 + iota
+	formatTrust
+	formatAppCredential
+)
+
 // payload is the token in bytes: format, methods, scope kind, user, scope,
-// times in microseconds, audit ids. Ids of 32 hex digits take 16 bytes, others
-// their length and their text.
+// delegation, times in microseconds, audit ids. Ids of 32 hex digits take 16
+// bytes, others their length and their text.
 func (t *token) payload() []byte {
 	b := make([]byte, 0, 128)
-	b = append(b, 1, byte(t.methods), scopeKind(t.scope.kind))
+	format, by := formatPlain, ""
+	switch {
+	case t.trust != "":
+		format, by = formatTrust, t.trust
+	case t.appCred != "":
+		format, by = formatAppCredential, t.appCred
+	}
+	b = append(b, format, byte(t.methods), scopeKind(t.scope.kind))
 	b = appendID(b, t.user)
 	b = appendID(b, t.scope.id)
+	if format != formatPlain {
+		b = appendID(b, by)
+	}
 	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.UnixMicro()))  // after 1970
 	b = binary.BigEndian.AppendUint64(b, uint64(t.expires.UnixMicro())) // after 1970
 	b = append(b, t.audit[:]...)
@@ -90,16 +114,26 @@ func scopeKind(kind string) byte {
 
 // parseToken reads a payload.
 func parseToken(b []byte) (*token, error) {
-	if len(b) < 3 || b[0] != 1 || int(b[2]) >= len(scopeKinds) {
+	if len(b) < 3 || b[0] < formatPlain || b[0] > formatAppCredential || int(b[2]) >= len(scopeKinds) {
 		return nil, errToken
 	}
+	format := b[0]
 	t := &token{methods: methods(b[1]), scope: target{kind: scopeKinds[b[2]]}}
 	b = b[3:]
 	var ok bool
 	if t.user, b, ok = cutID(b); !ok {
 		return nil, errToken
 	}
-	if t.scope.id, b, ok = cutID(b); !ok || len(b) != 2*8+16 && len(b) != 2*8+3*16 {
+	if t.scope.id, b, ok = cutID(b); !ok {
+		return nil, errToken
+	}
+	switch format {
+	case formatTrust:
+		t.trust, b, ok = cutID(b)
+	case formatAppCredential:
+		t.appCred, b, ok = cutID(b)
+	}
+	if !ok || len(b) != 2*8+16 && len(b) != 2*8+3*16 {
 		return nil, errToken
 	}
 	t.issued = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()      // what payload wrote: it is signed

@@ -20,6 +20,8 @@ func TestPayload(t *testing.T) {
 			audit: newAuditID(), parent: newAuditID(), root: newAuditID()},
 		{user: cloud.NewHexID(), scope: target{"domain", "default"}, methods: methodPassword, issued: now, expires: now, audit: newAuditID()},
 		{user: cloud.NewHexID(), scope: target{"system", "all"}, methods: methodPassword, issued: now, expires: now, audit: newAuditID()},
+		{user: cloud.NewHexID(), scope: target{"project", cloud.NewHexID()}, methods: methodAppCredential, issued: now, expires: now, audit: newAuditID(), appCred: cloud.NewHexID()},
+		{user: cloud.NewHexID(), scope: target{"project", cloud.NewHexID()}, methods: methodPassword, issued: now, expires: now, audit: newAuditID(), trust: cloud.NewHexID()},
 		{user: strings.Repeat("u", 64), issued: now, expires: now, audit: newAuditID()},
 	} {
 		got, err := parseToken(want.payload())

@@ -49,16 +49,18 @@ func (s *Service) issue(ctx context.Context, c *api.Call) error {
 	if err != nil {
 		return err
 	}
+	t.issued, t.audit = s.clock(), newAuditID()
 	if err := s.wantScope(&l, t); err != nil {
 		return err
 	}
-	now := s.clock()
-	t.issued, t.audit = now, newAuditID()
 	if t.expires.IsZero() {
-		t.expires = now.Add(tokenLifetime).Truncate(time.Second)
+		t.expires = t.issued.Add(tokenLifetime).Truncate(time.Second)
 	}
 	v, err := s.resolve(t)
 	if err != nil {
+		return err
+	}
+	if err := s.useTrust(ctx, v.trust); err != nil {
 		return err
 	}
 	text, err := s.keys.seal(t.payload(), t.issued)
@@ -131,6 +133,7 @@ func (s *Service) body(c *api.Call, v *session) map[string]any {
 			"id": v.user.ID, "name": v.user.Name, "domain": domainRef(v.snap.domains[v.user.DomainID]), "password_expires_at": nil,
 		},
 	}
+	v.describe(b)
 	switch v.scope.kind {
 	case "":
 		return b

@@ -15,6 +15,9 @@ type session struct {
 	project *Project // the scope, if it is one
 	domain  *Domain  // the scope, if it is one
 	roles   []*Role
+
+	appCredential *appCredential // that the token was made with; nil: none
+	trust         *trust         // that the token was made with; nil: none
 }
 
 // Authenticate knows who has a token, from memory alone.
@@ -56,7 +59,17 @@ func (s *Service) resolve(t *token) (*session, error) {
 	case t.issued.Before(v.user.ValidFrom):
 		return nil, cloud.Unauthorized("")
 	}
-	return v, v.findScope()
+	holder, given, err := v.delegate(now)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.findScope(holder); err != nil {
+		return nil, err
+	}
+	if given != nil {
+		err = v.narrow(given)
+	}
+	return v, err
 }
 
 // isRevoked tells whether the token or one that it was made with was given
@@ -73,9 +86,9 @@ func (v *session) isRevoked() bool {
 	return false
 }
 
-// findScope finds the scope and the roles on it. A scope without a role is
-// none.
-func (v *session) findScope() error {
+// findScope finds the scope and the roles of the holder on it. A scope
+// without a role is none.
+func (v *session) findScope(holder string) error {
 	switch v.scope.kind {
 	case "":
 		return nil
@@ -90,7 +103,7 @@ func (v *session) findScope() error {
 			return cloud.Unauthorized("")
 		}
 	}
-	v.roles = v.snap.rolesOn(v.user.ID, v.scope)
+	v.roles = v.snap.rolesOn(holder, v.scope)
 	if len(v.roles) == 0 {
 		return cloud.Unauthorized("")
 	}
@@ -116,5 +129,9 @@ func (v *session) caller() *cloud.Caller {
 		c.Roles = append(c.Roles, r.Name)
 	}
 	c.IsAdmin = c.Has("admin")
+	c.Delegated = v.trust != nil
+	if a := v.appCredential; a != nil {
+		c.Delegated, c.Permits = !a.Unrestricted, v.snap.permits(a)
+	}
 	return c
 }
