@@ -12,6 +12,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ func (f *front) listen(ctx context.Context, g *errgroup.Group, c Config) error {
 	}
 	public := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}}
 	nodes := public.Clone()
-	nodes.ClientAuth, nodes.ClientCAs = tls.RequireAndVerifyClientCert, roots
+	nodes.ClientAuth, nodes.ClientCAs, nodes.VerifyConnection = tls.RequireAndVerifyClientCert, roots, works
 	for _, p := range []struct {
 		address string
 		tls     *tls.Config
@@ -71,6 +72,15 @@ func (f *front) listen(ctx context.Context, g *errgroup.Group, c Config) error {
 			return err
 		}
 		g.Go(func() error { return f.serve(ctx, tls.NewListener(l, p.tls), f.gate(p.handler)) })
+	}
+	return nil
+}
+
+// works refuses the certificate by which a node that starts asks the deployer
+// for the key of its data: it lies open on its disk, and is good for that alone.
+func works(s tls.ConnectionState) error {
+	if len(s.PeerCertificates) > 0 && slices.Contains(s.PeerCertificates[0].Subject.OrganizationalUnit, "unlock") {
+		return errors.New("the client certificate is good for the key of a node's data alone; needed: that of a node or a service")
 	}
 	return nil
 }

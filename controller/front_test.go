@@ -117,6 +117,21 @@ func TestThePortOfNodesWantsACertificate(t *testing.T) {
 	if _, _, err := p.get(t, p.conf.NodeListen, "/v1/nodes", certificate(t, other)); err == nil {
 		t.Error("a certificate of another CA was accepted")
 	}
+	key, csr, err := pki.NewRequest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := p.ca.IssueUnlock(csr, "n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	onDisk, err := tls.X509KeyPair(unlock, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, err := p.get(t, p.conf.NodeListen, "/v1/images/x", onDisk); err == nil {
+		t.Errorf("the certificate that lies open on a disk was answered with %d", code)
+	}
 	if code, text, err := p.get(t, p.conf.NodeListen, "/v1/nodes", certificate(t, p.ca)); err != nil || code != 200 || text != "deployer" {
 		t.Errorf("%d %q %v", code, text, err)
 	}
