@@ -87,6 +87,8 @@ func (s *Swarm) Fetch(ctx context.Context, f *manifest.File, i int, buf []byte) 
 	if f.Name != s.o.File.Name {
 		return s.o.Release.Fetch(ctx, f, i, buf)
 	}
+	began := time.Now()
+	defer func() { s.took(time.Since(began)) }()
 	s.mu.Lock()
 	p := s.under[i]
 	s.mu.Unlock()
@@ -110,6 +112,13 @@ func (s *Swarm) Fetch(ctx context.Context, f *manifest.File, i int, buf []byte) 
 	s.fetched += int64(len(buf))
 	s.tell()
 	return err
+}
+
+// took notes how long a chunk took to come.
+func (s *Swarm) took(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pace = (3*s.pace + d) / 4
 }
 
 // gave notes what a peer gave.

@@ -26,7 +26,7 @@ func (s *Swarm) reports(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(pause - time.Since(last)):
+			case <-time.After(max(pause, s.unhurried()) - time.Since(last)):
 			}
 		}
 		if s.report(ctx) {
@@ -35,6 +35,14 @@ func (s *Swarm) reports(ctx context.Context) {
 			pause = min(2*pause, latest)
 		}
 	}
+}
+
+// unhurried is the least pause between two reports: where chunks take seconds,
+// nothing is won by asking several times meanwhile.
+func (s *Swarm) unhurried() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return min(s.pace/8, every)
 }
 
 // regularly is the pause between two reports of a machine that is busy: they
@@ -97,8 +105,10 @@ func (s *Swarm) learn(a plan.Swarm) bool {
 		news = news || !bytes.Equal(p.bits, q.Bits)
 		p.bits, p.listed = q.Bits, true
 	}
-	if news {
-		s.tell()
+	if !news {
+		return false
 	}
-	return news
+	s.tell()
+	own, others, _ := s.open(s.answered)
+	return len(own)+len(others) > 0
 }

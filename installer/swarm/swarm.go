@@ -69,6 +69,7 @@ type Swarm struct {
 	under    map[int]*peer    // chunks that are fetched now, and from whom; nil: from the deployer
 	from     map[int]*peer    // chunks that a peer gave
 	picked   time.Time        // when Next last gave a chunk out
+	pace     time.Duration    // how long a chunk takes to come, of late
 	answered time.Time        // when the deployer last did; zero: never
 	sent     int64            // bytes to peers
 	taken    int64            // bytes from peers
