@@ -31,6 +31,7 @@ type Dialect struct {
 	HexIDs       bool // new ids have no hyphens
 	Fields       bool // lists and shows take fields=
 	Bulk         bool // {"networks": [...]} creates several
+	Slash        bool // a slash at the end of a path means nothing; else there is no such path
 
 	// AllProjects is the query parameter by which administrators list the rows
 	// of all projects; empty: they always do.
@@ -74,7 +75,7 @@ func IdentityDialect() Dialect {
 		Fault: func(status int, e *cloud.Error) (string, []byte) {
 			return jsonBody(map[string]any{"error": map[string]any{"code": status, "title": http.StatusText(status), "message": e.Message}})
 		},
-		IgnoreUnknown: true, Forbid: true, HexIDs: true, UpdateMethod: http.MethodPatch, TimeLayout: layoutMicros,
+		IgnoreUnknown: true, Forbid: true, HexIDs: true, Slash: true, UpdateMethod: http.MethodPatch, TimeLayout: layoutMicros,
 		Paging: PageIdentity,
 		Rule: func(policy, name, plural string, op Op) string {
 			switch op {

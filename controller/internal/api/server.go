@@ -149,7 +149,7 @@ func (b *bound) mount(root chi.Router) error {
 			return err
 		}
 	}
-	service.Mount("/"+s.Version+"/", withoutProject(s.ProjectInPath, version))
+	service.Mount("/"+s.Version+"/", withoutSlash(s.Dialect.Slash, withoutProject(s.ProjectInPath, version)))
 	root.Mount(s.Path, service)
 	return nil
 }
@@ -172,6 +172,19 @@ func (b *bound) mountRoute(r Route, service, version chi.Router) error {
 	}
 	to.Method(r.Method, r.Path, h)
 	return nil
+}
+
+// withoutSlash takes a slash off the end of the path.
+func withoutSlash(does bool, next http.Handler) http.Handler {
+	if !does {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rctx := chi.RouteContext(r.Context()); len(rctx.RoutePath) > 1 {
+			rctx.RoutePath = strings.TrimSuffix(rctx.RoutePath, "/")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // withoutProject takes a project's id out of the front of the path.

@@ -22,9 +22,10 @@ type Caller struct {
 	Roles   []string // names, lower case, implied roles included
 	IsAdmin bool     // Roles has "admin"
 
-	// Delegated is a caller who acts with what somebody gave away in part (a
-	// trust, a restricted application credential): it cannot give away more.
-	Delegated bool
+	// Delegated is a caller who acts with what somebody gave away in part: a
+	// trust, an application credential. MayDelegate is one who may give away
+	// what it was given nevertheless (an unrestricted credential).
+	Delegated, MayDelegate bool
 	// Permits tells whether the caller may make a request at all: the method
 	// and the path below the service ("/v2.1/servers"). Nil: any request.
 	Permits func(service, method, path string) bool
