@@ -56,10 +56,20 @@ func (s *Service) appCredentials() api.Resource[appCredential] {
 	}
 }
 
-// mayDelegate refuses callers who act with what was delegated to them.
+// mayDelegate refuses callers who act with what was delegated to them, unless
+// it was for delegating too.
 func mayDelegate(c *api.Call) error {
-	if c.Caller.Delegated {
+	if c.Caller.Delegated && !c.Caller.MayDelegate {
 		return cloud.Forbidden("Restricted application credentials and trusts cannot manage delegations.")
+	}
+	return nil
+}
+
+// inPerson refuses callers who act with what was delegated to them: it is for
+// one project, and what they ask for is all of the user's.
+func inPerson(c *api.Call) error {
+	if c.Caller.Delegated {
+		return cloud.Forbidden("Application credentials and trusts cannot read or change the credentials of their user.")
 	}
 	return nil
 }

@@ -40,6 +40,12 @@ func (s *Service) credentials() api.Resource[credential] {
 	return api.Resource[credential]{
 		Name: "credential", Path: "/credentials", Owner: api.User, Links: true, Read: policy.Self, Write: policy.Self,
 		Rows: s.tables.credentials,
+		Scope: func(_ context.Context, c *api.Call) ([]store.Cond, error) {
+			if err := inPerson(c); err != nil || c.Caller.IsAdmin {
+				return nil, err
+			}
+			return []store.Cond{store.Eq("user_id", c.Caller.UserID)}, nil
+		},
 		Fill: func(_ context.Context, _ *api.Call, rows []*credential) (err error) {
 			for _, r := range rows {
 				if r.Blob, err = s.secrets.open(r.Sealed, r.ID); err != nil {
@@ -59,6 +65,10 @@ func (s *Service) credentials() api.Resource[credential] {
 			return s.keepCredential(c, in)
 		},
 		Updating: func(_ context.Context, _ *store.Tx, c *api.Call, old, changed *credential) (err error) {
+			moved := old.UserID != changed.UserID || old.Type != changed.Type || orNone(old.ProjectID) != orNone(changed.ProjectID)
+			if moved && !c.Caller.IsAdmin {
+				return cloud.Forbidden("Whose a credential is, for which project and of what type is for administrators to change.")
+			}
 			if !c.Has("blob") {
 				if changed.Blob, err = s.secrets.open(old.Sealed, old.ID); err != nil {
 					return err
@@ -77,12 +87,13 @@ func accessID(access string) string {
 
 // keepCredential seals a credential, if it may be the caller's to make.
 func (s *Service) keepCredential(c *api.Call, in *credential) error {
+	if err := inPerson(c); err != nil {
+		return err
+	}
 	snap := s.now.Load()
 	switch {
 	case in.UserID != c.Caller.UserID && !c.Caller.IsAdmin:
 		return cloud.Forbidden("user_id is %s; credentials of others are for administrators.", in.UserID)
-	case c.Caller.Delegated:
-		return mayDelegate(c)
 	case snap.users[in.UserID] == nil:
 		return cloud.NotFound("Could not find user: %s.", in.UserID)
 	case in.ProjectID != nil && snap.projects[*in.ProjectID] == nil:

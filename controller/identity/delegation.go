@@ -50,16 +50,20 @@ func (s *Service) checkSecret(ctx context.Context, a *appCredential, secret stri
 // findAppCredential finds one by id, or by name and user; nil if there is
 // none.
 func (n *snapshot) findAppCredential(asked *appCredentialLogin) *appCredential {
-	if asked.ID != "" {
-		return n.appCredentials[asked.ID]
+	var user *User
+	if asked.User != nil {
+		user = n.findUser(asked.User)
 	}
-	if asked.User == nil {
+	if a := n.appCredentials[asked.ID]; asked.ID != "" {
+		if a != nil && asked.User != nil && (user == nil || user.ID != a.UserID) {
+			return nil // somebody else's
+		}
+		return a
+	}
+	if user == nil {
 		return nil
 	}
-	if u := n.findUser(asked.User); u != nil {
-		return n.appCredentialNamed[[2]string{u.ID, asked.Name}]
-	}
-	return nil
+	return n.appCredentialNamed[[2]string{user.ID, asked.Name}]
 }
 
 // earlier is the first of two times, to the second.

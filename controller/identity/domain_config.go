@@ -35,11 +35,11 @@ type configRow struct {
 }
 
 // configRoutes are /domains/{id}/config, whole, by group and by option, and
-// /domains/config/default.
+// /domains/config/default, which has group and option in front of default.
 func (s *Service) configRoutes() []api.Route {
 	var routes []api.Route
 	for _, part := range []string{"", "/{group}", "/{group}/{option}"} {
-		routes = append(routes, get("/domains/config/default"+part, ruleConfig, func(_ context.Context, c *api.Call) error {
+		routes = append(routes, get("/domains/config"+part+"/default", ruleConfig, func(_ context.Context, c *api.Call) error {
 			return answerConfig(c, http.StatusOK, defaultConfig())
 		}))
 		routes = append(routes,

@@ -19,6 +19,9 @@ func (s *Service) ec2Routes() []api.Route {
 			if c.Param("user_id") != c.Caller.UserID && !c.Caller.IsAdmin {
 				return cloud.Forbidden("The keys of %s are for that user and administrators.", c.Param("user_id"))
 			}
+			if err := inPerson(c); err != nil {
+				return err
+			}
 			if u == nil {
 				return cloud.NotFound("Could not find user: %s.", c.Param("user_id"))
 			}
@@ -37,9 +40,6 @@ func (s *Service) createEC2(ctx context.Context, c *api.Call, u *User) error {
 		ProjectID string `json:"tenant_id"`
 	}
 	if err := c.Read(&body); err != nil {
-		return err
-	}
-	if err := mayDelegate(c); err != nil {
 		return err
 	}
 	if len(s.now.Load().rolesOn(u.ID, target{"project", body.ProjectID})) == 0 {
@@ -112,9 +112,6 @@ func (s *Service) showEC2(ctx context.Context, c *api.Call, u *User) error {
 }
 
 func (s *Service) deleteEC2(ctx context.Context, c *api.Call, u *User) error {
-	if err := mayDelegate(c); err != nil {
-		return err
-	}
 	row, err := s.keyOf(ctx, c, u)
 	if err != nil {
 		return err

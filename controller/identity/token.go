@@ -47,11 +47,10 @@ const (
 	methodPassword methods = 1 << iota
 	methodToken
 	methodAppCredential
-	methodEC2
 )
 
 // methodNames are the methods in the API's words, by bit.
-var methodNames = []string{"password", "token", "application_credential", "ec2credential"}
+var methodNames = []string{"password", "token", "application_credential"}
 
 // names are the methods in the API's words.
 func (m methods) names() []string {

@@ -119,9 +119,10 @@ func (s *Service) redelegate(c *api.Call, in *trust) error {
 		return err
 	}
 	from := v.trust
+	if from == nil {
+		return withinCredential(c, v.snap, in)
+	}
 	switch {
-	case from == nil:
-		return mayDelegate(c)
 	case from.RedelegationCount < 1:
 		return cloud.Forbidden("Redelegation of the trust %s is not allowed.", from.ID)
 	case in.RedelegationCount >= from.RedelegationCount && c.Has("redelegation_count"):
@@ -142,6 +143,23 @@ func (s *Service) redelegate(c *api.Call, in *trust) error {
 		in.RedelegationCount = min(in.RedelegationCount, from.RedelegationCount-1)
 	}
 	in.RedelegatedTrustID = &from.ID
+	return nil
+}
+
+// withinCredential holds a trust that is made with an application credential
+// against that: its project, its roles.
+func withinCredential(c *api.Call, snap *snapshot, in *trust) error {
+	if err := mayDelegate(c); err != nil {
+		return err
+	}
+	if in.ProjectID != c.Caller.ProjectID {
+		return cloud.Forbidden("project_id is %s; the application credential is for the project %s.", in.ProjectID, c.Caller.ProjectID)
+	}
+	for _, id := range in.RoleIDs {
+		if !c.Caller.Has(snap.roles[id].Name) {
+			return cloud.Forbidden("The application credential has not all of the requested roles.")
+		}
+	}
 	return nil
 }
 

@@ -129,9 +129,10 @@ func (v *session) caller() *cloud.Caller {
 		c.Roles = append(c.Roles, r.Name)
 	}
 	c.IsAdmin = c.Has("admin")
-	c.Delegated = v.trust != nil
+	c.Delegated = v.trust != nil || v.appCredential != nil
 	if a := v.appCredential; a != nil {
-		c.Delegated, c.Permits = !a.Unrestricted, v.snap.permits(a)
+		// What is held to access rules cannot make what is not.
+		c.MayDelegate, c.Permits = a.Unrestricted && a.RuleIDs == nil, v.snap.permits(a)
 	}
 	return c
 }
