@@ -10,10 +10,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cairn-cloud/cairn/controller/image/format"
@@ -103,9 +105,9 @@ func (s *Service) receive(c *api.Call, img *Image, to place) (*Data, error) {
 		body.drain()
 		return nil, err
 	}
-	md, sha := md5.New(), sha512.New() // see above
+	sums := digests{md5.New(), sha512.New()} // see above
 	data := io.LimitReader(io.MultiReader(bytes.NewReader(head[:n]), body), s.maxSize+1)
-	err = s.files.put(img.ID, to, io.TeeReader(data, io.MultiWriter(md, sha)), func(file io.ReaderAt, size int64) error {
+	err = s.files.put(img.ID, to, io.TeeReader(data, sums), func(file io.ReaderAt, size int64) error {
 		if size > s.maxSize {
 			return s.tooLarge()
 		}
@@ -117,8 +119,28 @@ func (s *Service) receive(c *api.Call, img *Image, to place) (*Data, error) {
 	if body.failed != nil {
 		err = cloud.BadRequest("The data ended too early.").Because(body.failed)
 	}
-	d.Checksum, d.HashValue = hex.EncodeToString(md.Sum(nil)), hex.EncodeToString(sha.Sum(nil))
+	d.Checksum, d.HashValue = hex.EncodeToString(sums.md5.Sum(nil)), hex.EncodeToString(sums.sha512.Sum(nil))
 	return d, err
+}
+
+// digests make both sums of what is written to them, at the same time where
+// there is enough of it.
+type digests struct{ md5, sha512 hash.Hash }
+
+// worthwhile is from how many bytes on a goroutine costs less than it saves.
+const worthwhile = 16 << 10
+
+// Write never fails.
+func (d digests) Write(b []byte) (int, error) {
+	if len(b) < worthwhile {
+		_, _ = d.md5.Write(b) // a hash never fails
+		return d.sha512.Write(b)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = d.md5.Write(b) }) // see above
+	n, err := d.sha512.Write(b)
+	wg.Wait()
+	return n, err
 }
 
 // set is what of an image the data decides.
