@@ -9,7 +9,18 @@
 // no database, and a disabled user, a lost role or a revoked token counts at
 // once.
 //
+// Domains are projects that are in no other one; projects nest below them.
+// Roles are given to users and groups on projects, domains and the system, are
+// inherited by the projects below, and imply each other; all of it is rows.
+// What a user gives away is narrower than the user: an application credential
+// (one project, some roles, perhaps some requests only) or a trust (to another
+// user). Tokens of either cannot be exchanged for others, nor read what else
+// the user keeps here. Secrets that identity only compares are hashed, others
+// sealed, with a key in the directory that every controller of the database
+// must have (see secrets).
+//
 // The package needs a schema of its own, a directory for its keys, and to be
-// told what the catalog lists. It serves as the api.Authenticator of all
+// told what this cloud serves itself: that is in the catalog beside the rows
+// that are added by the API. It serves as the api.Authenticator of all
 // services.
 package identity

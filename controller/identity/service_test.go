@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -166,6 +167,39 @@ func BenchmarkIssue(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		loginAs(b, h, "admin", password, "admin")
+	}
+}
+
+// BenchmarkIssueAppCredential is a log-in with an application credential.
+func BenchmarkIssueAppCredential(b *testing.B) {
+	s := start(b)
+	h := serve(b, s)
+	token := adminToken(b, s)
+	ask := func(token, path, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/identity/v3"+path, strings.NewReader(body))
+		r.Header.Set("X-Auth-Token", token)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != http.StatusCreated {
+			b.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+		return w
+	}
+	caller, err := s.Authenticate(b.Context(), token)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var made struct {
+		Credential appCredential `json:"application_credential"`
+	}
+	w := ask(token, "/users/"+caller.UserID+"/application_credentials", `{"application_credential": {"name": "robot"}}`)
+	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil {
+		b.Fatal(err)
+	}
+	body := `{"auth": {"identity": {"methods": ["application_credential"], "application_credential": {"id": "` + made.Credential.ID +
+		`", "secret": "` + made.Credential.Secret + `"}}}}`
+	b.ReportAllocs()
+	for b.Loop() {
+		ask("", "/auth/tokens", body)
 	}
 }
 
