@@ -34,6 +34,11 @@ func networkFiles(t *Target) []File {
 			"ManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\nManageForeignNextHops=no\n"},
 		File{Path: networkDir + "50-guests.network", Text: "[Match]\nName=br-* tap* vnet* veth* lxc* svc* trunk*\n\n" +
 			"[Link]\nUnmanaged=yes\n"},
+		// systemd's own default gives a new device an address of its own, a
+		// moment later: a container's card would lose that of its port, and
+		// everything it sends would be dropped as forged.
+		File{Path: networkDir + "50-guests.link", Text: "[Match]\nKind=veth tun\n\n" +
+			"[Link]\nNamePolicy=keep kernel\nMACAddressPolicy=none\n"},
 		File{Path: "/etc/systemd/resolved.conf.d/cairn.conf", Text: "[Resolve]\nLLMNR=no\nMulticastDNS=no\n"},
 	)
 	if n.hasExternal() {
