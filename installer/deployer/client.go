@@ -7,22 +7,13 @@
 package deployer
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,68 +35,25 @@ type Options struct {
 
 // A Client speaks to one deployer for one machine.
 type Client struct {
-	o    Options
-	base string
-	http *http.Client
+	*wire
+	o Options
 }
 
 // New prepares a client; nothing is sent yet.
 func New(o Options) (*Client, error) {
-	want, err := hex.DecodeString(strings.TrimPrefix(o.CA, "sha256:"))
-	if err != nil || len(want) != sha256.Size {
-		return nil, fmt.Errorf("%s is %q; allowed: sha256: and 64 hex digits", plan.ParamCA, o.CA)
-	}
 	if o.Ticket == "" {
 		return nil, fmt.Errorf("%s is empty; allowed: the boot ticket that the deployer made", plan.ParamTicket)
 	}
 	if o.Probe == nil {
 		o.Probe = fabric.Probe
 	}
-	host := o.Host
-	if _, _, err := net.SplitHostPort(host); err != nil {
-		host = net.JoinHostPort(host, strconv.Itoa(plan.HTTPSPort))
-	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS13,
-		InsecureSkipVerify: true, // pinned verifies the chain against the CA of the fingerprint
-		VerifyConnection:   func(s tls.ConnectionState) error { return pinned(s.PeerCertificates, want) }}
-	t := &http.Transport{TLSClientConfig: conf, ResponseHeaderTimeout: time.Minute, ForceAttemptHTTP2: true}
-	return &Client{o: o, base: "https://" + host + "/v1/machines/" + url.PathEscape(o.Machine), http: &http.Client{Transport: t, Timeout: 2 * time.Minute}}, nil
-}
-
-// serverName is what a deployer's certificate is made out to.
-const serverName = "deployer"
-
-// pinned checks that the chain ends in the CA with that fingerprint, and that
-// the certificate is a deployer's: a node's own would not do.
-func pinned(chain []*x509.Certificate, want []byte) error {
-	if len(chain) == 0 {
-		return errors.New("the deployer shows no certificate")
-	}
-	roots, between, found := x509.NewCertPool(), x509.NewCertPool(), false
-	for _, c := range chain {
-		sum := sha256.Sum256(c.Raw)
-		if bytes.Equal(sum[:], want) {
-			roots.AddCert(c)
-			found = true
-			continue
-		}
-		between.AddCert(c)
-	}
-	if !found {
-		return fmt.Errorf("the deployer's certificates do not include the CA that %s names", plan.ParamCA)
-	}
-	// A clock without a battery begins at its maker's: the certificate was made
-	// after that, whatever it says.
-	now := time.Now()
-	if now.Before(chain[0].NotBefore) {
-		now = chain[0].NotBefore
-	}
-	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: serverName, CurrentTime: now,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	w, err := newWire(o.Host, plan.ParamCA, o.CA)
 	if err != nil {
-		return fmt.Errorf("the deployer's certificate: %w", err)
+		return nil, err
 	}
-	return nil
+	w.base += "/v1/machines/" + url.PathEscape(o.Machine)
+	w.ticket = o.Ticket
+	return &Client{wire: w, o: o}, nil
 }
 
 // Plan sends the inventory and waits until the deployer has decided. again
@@ -195,16 +143,6 @@ func (c *Client) Enrol(ctx context.Context, csr []byte) (plan.Enrolment, error) 
 	return e, err
 }
 
-// A StatusError is an answer with an error in it.
-type StatusError struct {
-	Code    int
-	Message string
-}
-
-func (e *StatusError) Error() string {
-	return fmt.Sprintf("the deployer answers %d: %s", e.Code, e.Message)
-}
-
 // persist asks until there is an answer. Answers that will stay the same end
 // it; a deployer that cannot be reached is waited for, since it may be
 // restarting.
@@ -228,55 +166,6 @@ func (c *Client) persist(ctx context.Context, method, path string, in, out any) 
 		}
 		wait = min(2*wait, 10*time.Second)
 	}
-}
-
-func isCertificate(err error) bool {
-	var v *tls.CertificateVerificationError
-	return errors.As(err, &v) || strings.Contains(err.Error(), "certificate")
-}
-
-func (c *Client) once(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("deployer: %w", err)
-		}
-		body = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
-	if err != nil {
-		return fmt.Errorf("deployer: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+c.o.Ticket)
-	req.Header.Set("Content-Type", "application/json")
-	res, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("deployer: %w", err)
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	if err != nil {
-		return fmt.Errorf("deployer: %w", err)
-	}
-	if res.StatusCode >= 300 {
-		return statusError(res.StatusCode, raw)
-	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(raw, out); err != nil {
-		return fmt.Errorf("deployer: answer to %s: %w", path, err)
-	}
-	return nil
-}
-
-func statusError(code int, raw []byte) error {
-	var e struct{ Error string }
-	if err := json.Unmarshal(raw, &e); err != nil || e.Error == "" {
-		e.Error = http.StatusText(code)
-	}
-	return &StatusError{Code: code, Message: e.Error}
 }
 
 // spread is about d, longer or shorter by a quarter: machines that were

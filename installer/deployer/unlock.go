@@ -1,22 +1,14 @@
 package deployer
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
@@ -29,8 +21,7 @@ func (c *Client) Keep(ctx context.Context, req plan.VaultRequest) (plan.Vault, e
 	return v, err
 }
 
-// Host is the deployer's name or address, and CA the fingerprint that it is
-// known by.
+// Host is the deployer's name or address.
 func (c *Client) Host() string { return c.o.Host }
 
 // CA is the fingerprint of the CA that the deployer is known by.
@@ -53,18 +44,18 @@ type Plea struct {
 // with a [plan.Refusal]. Why it waits it says when that changes, and every few
 // minutes.
 func Unlock(ctx context.Context, p Plea) ([]byte, error) {
-	client, err := p.client()
+	w, err := newWire(p.Host, "the CA of the deployer", p.CA, p.Cert)
 	if err != nil {
 		return nil, err
 	}
-	defer client.CloseIdleConnections()
+	defer w.http.CloseIdleConnections()
 	r := reminder{say: p.Say}
 	longest := p.Pause
 	if longest == 0 {
 		longest = 30 * time.Second
 	}
 	for wait := min(time.Second, longest); ; wait = min(2*wait, longest) {
-		key, err := p.once(ctx, client)
+		key, err := p.once(ctx, w)
 		if err == nil {
 			return key, nil
 		}
@@ -99,52 +90,14 @@ func (p *Plea) final(err error) error {
 	return nil
 }
 
-func (p *Plea) client() (*http.Client, error) {
-	want, err := hex.DecodeString(strings.TrimPrefix(p.CA, "sha256:"))
-	if err != nil || len(want) != sha256.Size {
-		return nil, fmt.Errorf("the CA of the deployer is %q; allowed: sha256: and 64 hex digits", p.CA)
-	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{p.Cert},
-		InsecureSkipVerify: true, // pinned verifies the chain against the CA of the fingerprint
-		VerifyConnection: func(s tls.ConnectionState) error {
-			return pinned(s.PeerCertificates, want)
-		}}
-	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: conf}}, nil
-}
-
-func (p *Plea) once(ctx context.Context, client *http.Client) ([]byte, error) {
-	body, err := json.Marshal(plan.UnlockRequest{LUKS: p.LUKS})
-	if err != nil {
-		return nil, fmt.Errorf("deployer: %w", err)
-	}
-	host := p.Host
-	if _, _, err := net.SplitHostPort(host); err != nil {
-		host = net.JoinHostPort(host, strconv.Itoa(plan.HTTPSPort))
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+host+"/v1/nodes/"+url.PathEscape(p.Node)+"/unlock", bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("deployer: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("deployer: %w", err)
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<16))
-	if err != nil {
-		return nil, fmt.Errorf("deployer: %w", err)
-	}
-	if res.StatusCode >= 300 {
-		return nil, statusError(res.StatusCode, raw)
-	}
+func (p *Plea) once(ctx context.Context, w *wire) ([]byte, error) {
 	var u plan.Unlock
-	if err := json.Unmarshal(raw, &u); err != nil {
-		return nil, errors.New("deployer: its answer has no key") // and may not be shown
+	if err := w.once(ctx, http.MethodPost, "/v1/nodes/"+url.PathEscape(p.Node)+"/unlock", plan.UnlockRequest{LUKS: p.LUKS}, &u); err != nil {
+		return nil, err
 	}
 	key, err := base64.StdEncoding.DecodeString(u.Key)
 	if err != nil || len(key) == 0 {
-		return nil, errors.New("deployer: its answer has no key")
+		return nil, errors.New("deployer: its answer has no key") // and may not be shown
 	}
 	return key, nil
 }

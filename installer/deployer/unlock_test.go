@@ -98,17 +98,21 @@ func TestUnlockEndsWithWhatStays(t *testing.T) {
 
 // TestAnswersWithoutAKeyAreNotShown feeds what may hold half of one.
 func TestAnswersWithoutAKeyAreNotShown(t *testing.T) {
-	for _, answer := range []string{`{"key":"?secret"}`, `{"key":"sec`, `{}`} {
+	for answer, want := range map[string]string{
+		`{"key":"?secret"}`: "deployer: its answer has no key",
+		`{"key":"sec`:       "deployer: answer to /v1/nodes/n1/unlock: unexpected end of JSON input",
+		`{}`:                "deployer: its answer has no key",
+	} {
 		host, ca := served(t, []string{"deployer"}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(answer))
 		}))
 		p := pleaTo(t, host, ca, t.Logf)
-		c, err := p.client()
+		c, err := newWire(p.Host, "the CA of the deployer", p.CA, p.Cert)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.once(t.Context(), c); err == nil || err.Error() != "deployer: its answer has no key" {
-			t.Errorf("%s: got %v", answer, err)
+		if _, err := p.once(t.Context(), c); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", answer, err, want)
 		}
 	}
 }

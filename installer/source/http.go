@@ -64,24 +64,31 @@ func (h *HTTP) get(ctx context.Context, url string, buf []byte, off int64) (int,
 	if err := accept(res, http.StatusPartialContent); err != nil {
 		return 0, err
 	}
-	alarm := time.AfterFunc(stall, cancel)
-	defer alarm.Stop()
-	return io.ReadFull(&watched{res.Body, alarm}, buf)
+	return ReadMoving(res.Body, buf, stall, cancel)
 }
 
 // stall is how long a transfer may stand still before it is asked for anew.
 const stall = 20 * time.Second
 
+// ReadMoving fills buf and returns how many bytes came. It calls cancel, which
+// has to end a read that is under way, when none comes for that long.
+func ReadMoving(r io.Reader, buf []byte, stall time.Duration, cancel func()) (int, error) {
+	alarm := time.AfterFunc(stall, cancel)
+	defer alarm.Stop()
+	return io.ReadFull(&watched{r, alarm, stall}, buf)
+}
+
 // watched moves the alarm on with every byte that arrives.
 type watched struct {
 	r     io.Reader
 	alarm *time.Timer
+	stall time.Duration
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
 	if n > 0 {
-		w.alarm.Reset(stall)
+		w.alarm.Reset(w.stall)
 	}
 	return n, err
 }

@@ -9,6 +9,6 @@
 // from the deployer, and the peer that it came from is not asked again.
 //
 // A machine that is alone, or whose deployer says nothing, fetches everything
-// from the deployer. The package may import installer/plan and
+// from the deployer. The package may import installer/plan, installer/source and
 // image-builder/manifest.
 package swarm

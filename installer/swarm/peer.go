@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/cairn-cloud/cairn/image-builder/manifest"
 	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/installer/source"
 )
 
 // What is asked of a peer.
@@ -222,22 +222,6 @@ func (s *Swarm) ask(ctx context.Context, p *peer, i int, buf []byte) error {
 	default:
 		return fmt.Errorf("it answered %s; wanted 206", res.Status)
 	}
-	alarm := time.AfterFunc(stall, cancel)
-	defer alarm.Stop()
-	_, err = io.ReadFull(&watched{res.Body, alarm}, buf)
+	_, err = source.ReadMoving(res.Body, buf, stall, cancel)
 	return err
-}
-
-// watched moves the alarm on with every byte that arrives.
-type watched struct {
-	r     io.Reader
-	alarm *time.Timer
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.r.Read(p)
-	if n > 0 {
-		w.alarm.Reset(stall)
-	}
-	return n, err
 }

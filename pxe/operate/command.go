@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/cairn-cloud/cairn/pxe/fleet"
 )
 
@@ -20,12 +22,12 @@ type Command struct {
 	List      listCommand     `cmd:"" default:"withargs" help:"List the machines: state, speed, and why they wait."`
 	Watch     watchCommand    `cmd:"" help:"Follow the machines, with bars."`
 	Show      showCommand     `cmd:"" help:"Show a machine with its inventory, plan and history, as JSON."`
-	Approve   approveCommand  `cmd:"" help:"Let a machine be installed, where rack.yaml says approve: manual, or try again."`
-	Reinstall againCommand    `cmd:"" help:"Install a machine again at its next boot from the network; what is on it is lost."`
-	Refresh   refreshCommand  `cmd:"" help:"Have a machine that waits send its inventory again, when something of it was changed."`
+	Approve   tellCommand     `cmd:"" help:"Let a machine be installed, where rack.yaml says approve: manual, or try again."`
+	Reinstall tellCommand     `cmd:"" help:"Install a machine again at its next boot from the network; what is on it is lost."`
+	Refresh   tellCommand     `cmd:"" help:"Have a machine that waits send its inventory again, when something of it was changed."`
 	Fabric    fabricCommand   `cmd:"" help:"Show what the last fabric check found, by switch port."`
-	Lock      lockCommand     `cmd:"" help:"Withdraw the key of a machine's encrypted data, which a deployer keeps where there is no TPM."`
-	Unlock    unlockCommand   `cmd:"" help:"Give the key again."`
+	Lock      tellCommand     `cmd:"" help:"Withdraw the key of a machine's encrypted data, which a deployer keeps where there is no TPM."`
+	Unlock    tellCommand     `cmd:"" help:"Give the key again."`
 	Recovery  recoveryCommand `cmd:"" name:"recovery-key" help:"Show the key that opens a machine's encrypted data anywhere."`
 	Password  passwordCommand `cmd:"" help:"Have the deployer keep the password of a machine's BMC, read from standard input."`
 	Power     powerCommand    `cmd:"" help:"Switch a machine by its BMC: on, off, stop, reset, cycle, status."`
@@ -92,44 +94,36 @@ func (c *showCommand) Run(ctx context.Context, of *Command, _ *slog.Logger) erro
 	return printJSON(os.Stdout, m)
 }
 
-type approveCommand struct {
+// A tellCommand asks for one of the changes that the deployer's API has by
+// name: the name of the command is that of the change.
+type tellCommand struct {
 	Machines []string `arg:"" name:"machine" help:"Ids, MAC addresses or host names."`
 }
 
-// Run approves one after the other.
-func (c *approveCommand) Run(ctx context.Context, of *Command, _ *slog.Logger) error {
-	return tell(ctx, of, c.Machines, "approve", "may be installed")
+// told is what a machine does after each of them.
+func told() map[string]string {
+	return map[string]string{
+		"approve":   "may be installed",
+		"reinstall": "is installed again when it boots from the network next",
+		"refresh":   "sends its inventory again",
+		"lock":      "gets its key no more: what runs goes on, and after its next start it waits",
+		"unlock":    "gets its key when it asks",
+	}
 }
 
-type againCommand struct {
-	Machines []string `arg:"" name:"machine" help:"Ids, MAC addresses or host names."`
-}
-
-// Run says it of one after the other.
-func (c *againCommand) Run(ctx context.Context, of *Command, _ *slog.Logger) error {
-	return tell(ctx, of, c.Machines, "reinstall", "is installed again when it boots from the network next")
-}
-
-type refreshCommand struct {
-	Machines []string `arg:"" name:"machine" help:"Ids, MAC addresses or host names."`
-}
-
-// Run says it of one after the other.
-func (c *refreshCommand) Run(ctx context.Context, of *Command, _ *slog.Logger) error {
-	return tell(ctx, of, c.Machines, "refresh", "sends its inventory again")
-}
-
-func tell(ctx context.Context, of *Command, machines []string, what, done string) error {
+// Run says it of one machine after the other.
+func (c *tellCommand) Run(ctx context.Context, of *Command, k *kong.Context, _ *slog.Logger) error {
 	client, err := Open(of.Dir, of.Deployer)
 	if err != nil {
 		return err
 	}
-	for _, id := range machines {
+	what := k.Selected().Name
+	for _, id := range c.Machines {
 		m, err := client.Tell(ctx, id, what)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stdout, "%s (%s) %s\n", title(&m), m.ID, done)
+		fmt.Fprintf(os.Stdout, "%s (%s) %s\n", title(&m), m.ID, told()[what])
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ var Modules = map[string]string{
 	"golang.org/x/net":                       "BPF, ICMP and HTTP/2 pieces outside the standard library",
 	"golang.org/x/sync":                      "errgroup",
 	"golang.org/x/sys":                       "system calls",
-	"golang.org/x/term":                      "the width of a terminal",
+	"golang.org/x/term":                      "the width of a terminal, and a password that it does not show",
 	"libvirt.org/go/libvirtxml":              "libvirt's XML as structs",
 
 	// Tests alone use these.

@@ -11,24 +11,6 @@ import (
 	"github.com/cairn-cloud/cairn/pxe/fleet"
 )
 
-type lockCommand struct {
-	Machines []string `arg:"" name:"machine" help:"Ids, MAC addresses or host names."`
-}
-
-// Run withdraws the key of one after the other.
-func (c *lockCommand) Run(ctx context.Context, of *Command, _ *slog.Logger) error {
-	return tell(ctx, of, c.Machines, "lock", "gets its key no more: what runs goes on, and after its next start it waits")
-}
-
-type unlockCommand struct {
-	Machines []string `arg:"" name:"machine" help:"Ids, MAC addresses or host names."`
-}
-
-// Run gives the key of one after the other again.
-func (c *unlockCommand) Run(ctx context.Context, of *Command, _ *slog.Logger) error {
-	return tell(ctx, of, c.Machines, "unlock", "gets its key when it asks")
-}
-
 type recoveryCommand struct {
 	Machine string `arg:"" help:"Id, MAC address or host name."`
 }
