@@ -20,7 +20,12 @@ type view struct {
 	step  string            // under way
 	drawn int               // lines on the terminal to draw over
 	said  map[string]string // what a plain view said last, by machine
+	spoke time.Time         // when it said anything last
 }
+
+// silence is how long a plain view says nothing while nothing is new: a log
+// that stands still looks like a run that has died.
+const silence = 30 * time.Second
 
 func newView(out io.Writer, terminal bool) *view {
 	return &view{out: out, terminal: terminal, began: time.Now(), now: time.Now, said: make(map[string]string)}
@@ -37,6 +42,7 @@ func clock(d time.Duration) string {
 // say prints a line that stays.
 func (v *view) say(format string, args ...any) {
 	v.clear()
+	v.spoke = v.now()
 	fmt.Fprintf(v.out, "%6s  %s\n", v.clock(), fmt.Sprintf(format, args...))
 }
 
@@ -59,29 +65,15 @@ func (v *view) clear() {
 
 // show shows what is waited for and how far the machines are.
 func (v *view) show(s *Status, w waiting, detail string) {
-	var lines []string
-	if v.terminal {
-		lines = append(lines, fmt.Sprintf("%6s  until %s %s", v.clock(), w.what, detail))
-	}
-	for _, m := range s.Machines {
-		if !m.On {
-			continue
-		}
-		text := m.current()
-		if v.terminal {
-			lines = append(lines, fmt.Sprintf("        %-12s %-17s %s", m.Name, text, bar(m.last())))
-		} else if v.said[m.Name] != text {
-			v.said[m.Name] = text
-			v.say("%s: %s", m.Name, text)
-		}
-	}
 	if !v.terminal {
-		// What is waited for is a step that was announced, or has a name here.
-		if text := strings.TrimSpace("until " + w.what + " " + detail); v.said[""] != text && (detail != "" || !v.announced(w.what)) {
-			v.said[""] = text
-			v.say("%s", text)
-		}
+		v.showPlain(s, w, detail)
 		return
+	}
+	lines := []string{fmt.Sprintf("%6s  until %s %s", v.clock(), w.what, detail)}
+	for _, m := range s.Machines {
+		if m.On {
+			lines = append(lines, fmt.Sprintf("        %-12s %-17s %s", m.Name, m.current(), bar(m.last())))
+		}
 	}
 	v.clear()
 	for i, l := range lines {
@@ -89,6 +81,31 @@ func (v *view) show(s *Status, w waiting, detail string) {
 	}
 	fmt.Fprintln(v.out, strings.Join(lines, "\n"))
 	v.drawn = len(lines)
+}
+
+// showPlain says what is new; if nothing is for long, what the machines do.
+func (v *view) showPlain(s *Status, w waiting, detail string) {
+	for _, m := range s.Machines {
+		if text := m.current(); m.On && v.said[m.Name] != text {
+			v.said[m.Name] = text
+			v.say("%s: %s", m.Name, text)
+		}
+	}
+	// What is waited for is a step that was announced, or has a name here.
+	text := strings.TrimSpace("until " + w.what + " " + detail)
+	if v.said[""] != text && (detail != "" || !v.announced(w.what)) {
+		v.said[""] = text
+		v.say("%s", text)
+	}
+	if v.now().Sub(v.spoke) < silence {
+		return
+	}
+	v.say("still waiting %s", text)
+	for _, m := range s.Machines {
+		if last := m.last(); m.On && last != "" {
+			fmt.Fprintf(v.out, "        %-12s %-17s %s\n", m.Name, m.current(), last[:min(len(last), 118)])
+		}
+	}
 }
 
 var percent = regexp.MustCompile(`(\d{1,3})%`)

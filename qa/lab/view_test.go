@@ -39,6 +39,27 @@ func TestPlainViewSaysEachThingOnce(t *testing.T) {
 	}
 }
 
+func TestPlainViewIsNeverSilentForLong(t *testing.T) {
+	var out bytes.Buffer
+	v := newView(&out, false)
+	var passed time.Duration
+	v.now = func() time.Time { return v.began.Add(passed) }
+	s := &Status{Machines: []MachineStatus{
+		{Name: "controller", Activity: machine.Activity{On: true}, Progress: Progress{Phases: []Phase{{Name: "write"}}, Tail: []string{"write 50%"}}},
+	}}
+	for ; passed < time.Minute; passed += 2 * time.Second {
+		v.show(s, waiting{what: "the API answers"}, "")
+	}
+	want := `  0:00  controller: write
+  0:00  until the API answers
+  0:30  still waiting until the API answers
+        controller   write             write 50%
+`
+	if d := cmp.Diff(want, out.String()); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestTerminalViewRedraws(t *testing.T) {
 	var out bytes.Buffer
 	v := newView(&out, true)
