@@ -21,6 +21,7 @@ type Call struct {
 	Log     *slog.Logger // knows the request's id
 
 	service *bound
+	record  *record
 	w       http.ResponseWriter
 	r       *http.Request
 	body    json.RawMessage            // the object inside the envelope

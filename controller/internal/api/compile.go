@@ -49,12 +49,12 @@ func compile[T any](r Resource[T], d Dialect) (*compiled[T], error) {
 	if len(c.order) == 0 && r.Rows != nil && r.Rows.HasColumn("created_at") {
 		c.order = []store.Sort{{Column: "created_at", Desc: d.Paging == PageNext || d.Paging == PageImage}}
 	}
-	c.ops = c.operations()
+	c.ops = c.offers()
 	return c, nil
 }
 
-// operations lists what can be done.
-func (c *compiled[T]) operations() []Op {
+// offers lists what can be done.
+func (c *compiled[T]) offers() []Op {
 	var creates, updates bool
 	for i := range c.shape.fields {
 		creates = creates || c.shape.fields[i].create
@@ -80,8 +80,6 @@ func (c *compiled[T]) operations() []Op {
 	}
 	return ops
 }
-
-func (c *compiled[T]) has(op Op) bool { return slices.Contains(c.ops, op) }
 
 // rule is the name of an operation's rule.
 func (c *compiled[T]) rule(op Op) string {

@@ -19,9 +19,12 @@ const requestTimeout = 60 * time.Second
 
 // A record is what the access log says of a request in the end.
 type record struct {
-	status int
-	bytes  int64
-	caller *cloud.Caller
+	service string
+	method  string // of the route: what clients write there is theirs
+	route   string // its pattern; empty: there is none
+	status  int
+	bytes   int64
+	caller  *cloud.Caller
 }
 
 type recordKey struct{}
@@ -99,6 +102,12 @@ func isRequestID(s string) bool {
 // handling says how a handler is reached.
 type handling struct {
 	public, stream bool
+	method, route  string // the pattern, with the service's path and version
+}
+
+// handling is how something below the service's version is reached.
+func (b *bound) handling(method, path string) handling {
+	return handling{method: method, route: b.service.at(path)}
 }
 
 // handler makes an http.HandlerFunc of a function that returns an error.
@@ -109,6 +118,12 @@ func (b *bound) handler(h handling, f func(ctx context.Context, c *Call) error) 
 			w.Header().Set(name, id)
 		}
 		c := &Call{service: b, w: w, r: r, Log: b.log.With("request", id)}
+		if rec, ok := r.Context().Value(recordKey{}).(*record); ok {
+			c.record = rec
+		} else {
+			c.record = &record{}
+		}
+		c.record.service, c.record.method, c.record.route = b.service.Name, h.method, h.route
 		if !h.stream {
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 			// A body that comes a byte at a time ends with the request's time;
@@ -159,8 +174,6 @@ func (b *bound) authenticate(c *Call, token string) (*cloud.Caller, error) {
 	}
 	caller := *found
 	caller.RequestID = c.w.Header().Get(headerRequestID)
-	if rec, ok := c.r.Context().Value(recordKey{}).(*record); ok {
-		rec.caller = &caller
-	}
+	c.record.caller = &caller
 	return &caller, nil
 }

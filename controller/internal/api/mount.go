@@ -27,28 +27,24 @@ func (r Resource[T]) mount(m *mounting) error {
 	if err := c.checkFields(m); err != nil {
 		return err
 	}
-	one := c.Path + "/{id}"
-	route := func(op Op, method, path string, f func(ctx context.Context, c *Call) error) {
-		if !c.has(op) {
-			return
-		}
-		m.router.Method(method, path, m.handler(handling{}, func(ctx context.Context, call *Call) error {
-			call.Op = op
-			return f(ctx, call)
-		}))
+	does := map[Op]func(ctx context.Context, c *Call) error{
+		OpCreate: c.create, OpList: c.list, OpDetail: c.list, OpShow: c.show, OpUpdate: c.update, OpDelete: c.remove,
 	}
-	route(OpCreate, http.MethodPost, c.Path, c.create)
-	route(OpList, http.MethodGet, c.Path, c.list)
-	route(OpDetail, http.MethodGet, c.Path+"/detail", c.list)
-	route(OpShow, http.MethodGet, one, c.show)
-	route(OpShow, http.MethodHead, one, c.show)
-	route(OpUpdate, m.service.Dialect.UpdateMethod, one, c.update)
-	route(OpDelete, http.MethodDelete, one, c.remove)
+	for _, op := range c.ops {
+		for _, at := range c.places(op) {
+			m.router.Method(at.method, at.path, m.handler(m.handling(at.method, at.path), func(ctx context.Context, call *Call) error {
+				call.Op = op
+				return does[op](ctx, call)
+			}))
+		}
+	}
 	if len(c.Actions) > 0 {
-		m.router.Method(http.MethodPost, one+"/action", m.handler(handling{}, c.act))
+		m.router.Method(http.MethodPost, c.one()+"/action", m.handler(m.handling(http.MethodPost, c.one()+"/action"), c.act))
 	}
 	for _, b := range c.Below {
-		m.router.Method(b.Method, one+b.Path, m.handler(handling{stream: b.Stream}, func(ctx context.Context, call *Call) error {
+		h := m.handling(b.Method, c.one()+b.Path)
+		h.stream = b.Stream
+		m.router.Method(b.Method, c.one()+b.Path, m.handler(h, func(ctx context.Context, call *Call) error {
 			return c.below(ctx, call, &b)
 		}))
 	}

@@ -91,11 +91,7 @@ func (s *Server) Rules(service string) []policy.Rule {
 // bind works out policy and versions of a service.
 func bind(s *Service, o Options) (*bound, error) {
 	b := &bound{service: s, auth: o.Auth, clock: o.Clock, log: o.Log.With("service", s.Name)}
-	var rules []policy.Rule
-	for _, r := range s.Resources {
-		rules = append(rules, r.rules(s.Dialect)...)
-	}
-	set, err := policy.New(append(rules, s.Rules...)...)
+	set, err := policy.New(s.defaults()...)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +154,13 @@ func (b *bound) mountRoute(r Route, service, version chi.Router) error {
 	if r.Rule != "" && !b.policy.Has(r.Rule) {
 		return fmt.Errorf("route %s %s: the rule %q does not exist; add it to Service.Rules", r.Method, r.Path, r.Rule)
 	}
-	h := b.handler(handling{public: r.Public, stream: r.Stream}, func(ctx context.Context, c *Call) error {
+	how := b.handling(r.Method, r.Path)
+	how.public, how.stream = r.Public, r.Stream
+	to := version
+	if r.Root {
+		to, how.route = service, b.service.Path+r.Path
+	}
+	h := b.handler(how, func(ctx context.Context, c *Call) error {
 		if r.Rule != "" {
 			if err := c.Allow(r.Rule, nil); err != nil {
 				return err
@@ -166,10 +168,6 @@ func (b *bound) mountRoute(r Route, service, version chi.Router) error {
 		}
 		return r.Handle(ctx, c)
 	})
-	to := version
-	if r.Root {
-		to = service
-	}
 	to.Method(r.Method, r.Path, h)
 	return nil
 }

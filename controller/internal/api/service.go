@@ -64,6 +64,7 @@ type Description interface {
 	Info() Info
 	mount(m *mounting) error
 	rules(d Dialect) []policy.Rule
+	operations(s *Service) []Operation
 }
 
 // Info is what a description says of itself.

@@ -51,7 +51,7 @@ func (c either) allows(q *question) bool {
 func (c role) allows(q *question) bool { return q.caller.Has(strings.ToLower(string(c))) }
 
 func (c rule) allows(q *question) bool {
-	r, ok := q.set.rules[string(c)]
+	r, ok := q.set.ask(string(c))
 	return ok && r.check.allows(q)
 }
 

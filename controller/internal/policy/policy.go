@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"sort"
+	"sync/atomic"
 
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 )
@@ -38,6 +39,7 @@ type Set struct {
 type parsed struct {
 	Rule
 	check check
+	asked *atomic.Bool // has been held against somebody
 }
 
 // New parses rules. A rule that comes twice replaces the first: overrides
@@ -49,7 +51,7 @@ func New(rules ...Rule) (*Set, error) {
 		if err != nil {
 			return nil, fmt.Errorf("rule %q: %w", r.Name, err)
 		}
-		s.rules[r.Name] = parsed{r, c}
+		s.rules[r.Name] = parsed{r, c, new(atomic.Bool)}
 	}
 	for _, r := range s.rules {
 		if err := s.resolve(r.check, []string{r.Name}); err != nil {
@@ -94,10 +96,30 @@ func (s *Set) Rules() []Rule {
 	return list
 }
 
+// Unasked are the rules that nobody has been held against yet, sorted.
+func (s *Set) Unasked() []string {
+	var names []string
+	for _, r := range s.Rules() {
+		if !s.rules[r.Name].asked.Load() {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// ask finds a rule and notes that it is in use.
+func (s *Set) ask(name string) (parsed, bool) {
+	r, ok := s.rules[name]
+	if ok && !r.asked.Load() {
+		r.asked.Store(true)
+	}
+	return r, ok
+}
+
 // Allows tells whether the rule lets the caller do it to the target. A rule
 // that does not exist lets nobody.
 func (s *Set) Allows(c *cloud.Caller, name string, target Target) bool {
-	r, ok := s.rules[name]
+	r, ok := s.ask(name)
 	return ok && c != nil && r.check.allows(&question{s, c, target})
 }
 
