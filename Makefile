@@ -21,7 +21,7 @@ DEPS := \
   mmdebstrap debian-archive-keyring erofs-utils cryptsetup-bin \
   libfaketime grub-common grub-pc-bin grub-efi-amd64-bin dosfstools mtools xorriso \
   qemu-system-x86 qemu-utils ovmf ipxe ipxe-qemu swtpm \
-  mariadb-server mariadb-client rabbitmq-server \
+  mariadb-server mariadb-client rabbitmq-server slapd \
   libvirt-daemon libvirt-daemon-driver-lxc libvirt-clients \
   nftables iproute2 iputils-ping openssh-client openssh-server tcpdump \
   gdisk xfsprogs btrfs-progs dnsmasq-base \
