@@ -31,6 +31,7 @@ type Options struct {
 	Accounts          cluster.Accounts // of nodes, at the broker
 	StateDir          string
 	AdminPasswordFile string
+	Passwords         *identity.PasswordRules // nil: identity's defaults
 	Region            string
 	VLANFrom, VLANTo  int
 	MTU               int
@@ -40,7 +41,8 @@ type Options struct {
 
 // A Cloud is every service, joined.
 type Cloud struct {
-	Public http.Handler // the APIs
+	API    *api.Server  // the APIs alone
+	Public http.Handler // the APIs, and a page at the root
 	Nodes  http.Handler // for nodes and the deployer
 
 	Identity *identity.Service
@@ -85,7 +87,7 @@ func (c *Cloud) build(ctx context.Context, o Options) error {
 	logOf := func(service string) *slog.Logger { return o.Log.With("service", service) }
 	var err error
 	if c.Identity, err = identity.New(ctx, identity.Options{
-		DB: c.databases["identity"], StateDir: filepath.Join(o.StateDir, "identity"), AdminPasswordFile: o.AdminPasswordFile,
+		DB: c.databases["identity"], StateDir: filepath.Join(o.StateDir, "identity"), AdminPasswordFile: o.AdminPasswordFile, Passwords: o.Passwords,
 		Region: o.Region, Catalog: endpoints, Log: logOf("identity"), Clock: o.Clock,
 	}); err != nil {
 		return fmt.Errorf("identity: %w", err)
@@ -122,6 +124,7 @@ func (c *Cloud) handlers(o Options) error {
 	if err != nil {
 		return err
 	}
+	c.API = server
 	public := http.NewServeMux()
 	public.Handle("/", server)
 	public.Handle("GET /{$}", http.HandlerFunc(welcome))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/cairn-cloud/cairn/controller/identity"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
@@ -23,6 +24,9 @@ type Config struct {
 	Broker     Broker   `json:"broker"`
 
 	AdminPasswordFile string `json:"admin_password_file"`
+	// Passwords are the rules of passwords and log-ins; what is absent is as in
+	// identity.DefaultPasswordRules.
+	Passwords *identity.PasswordRules `json:"passwords"`
 
 	VLANFrom int `json:"vlan_from"` // first VLAN of project networks
 	VLANTo   int `json:"vlan_to"`   // last one
@@ -59,7 +63,8 @@ type Broker struct {
 
 // LoadConfig reads and checks a file.
 func LoadConfig(path string) (Config, error) {
-	var c Config
+	rules := identity.DefaultPasswordRules()
+	c := Config{Passwords: &rules}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return c, err
@@ -97,6 +102,11 @@ func (c *Config) Check() error {
 	}
 	if c.MTU != 0 && (c.MTU < 1280 || c.MTU > 9216) {
 		errs = append(errs, fmt.Errorf("mtu %d: allowed: 1280 to 9216, or 0 for 1500", c.MTU))
+	}
+	if c.Passwords != nil {
+		if err := c.Passwords.Check(); err != nil {
+			errs = append(errs, fmt.Errorf("passwords: %w", err))
+		}
 	}
 	for _, service := range services {
 		for _, name := range []string{service, service + "_ddl"} {

@@ -194,13 +194,19 @@ func (t *plainTime) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &text); err != nil {
 		return err
 	}
+	parsed, err := parseTime(text)
+	t.Time = parsed
+	return err
+}
+
+// parseTime reads ISO 8601 with and without a zone, to the microsecond.
+func parseTime(text string) (time.Time, error) {
 	for _, layout := range []string{"2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04:05", "2006-01-02"} {
 		if parsed, err := time.Parse(layout, text); err == nil {
-			t.Time = parsed.UTC().Truncate(time.Microsecond)
-			return nil
+			return parsed.UTC().Truncate(time.Microsecond), nil
 		}
 	}
-	return fmt.Errorf("%q is no time; allowed: like %s", text, plainLayout)
+	return time.Time{}, fmt.Errorf("%q is no time; allowed: like %s", text, plainLayout)
 }
 
 // Value is the time for the database.

@@ -105,7 +105,12 @@ func (s *Service) makeAdmin(ctx context.Context, tx *store.Tx) (*User, error) {
 	if err := os.Chmod(s.adminPasswordFile, 0o640); err != nil {
 		return nil, fmt.Errorf("password of admin: %w", err)
 	}
-	admin := &User{ID: cloud.NewHexID(), Name: "admin", DomainID: DefaultDomain, PasswordHash: hash, Enabled: true, ValidFrom: s.clock().Add(-time.Second)}
+	now := s.clock()
+	admin := &User{
+		ID: cloud.NewHexID(), Name: "admin", DomainID: DefaultDomain, PasswordHash: hash, PasswordCreated: &now, Enabled: true, ValidFrom: now.Add(-time.Second),
+		// Nobody guesses this password, and nobody may lock everybody out.
+		Options: options{optIgnoreLockout: true},
+	}
 	s.log.Info("identity: made the user admin", "password_file", s.adminPasswordFile)
 	return admin, s.tables.users.In(tx).Insert(ctx, admin)
 }

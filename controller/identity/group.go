@@ -52,10 +52,14 @@ func (s *Service) groups() api.Resource[Group] {
 
 // groupUsers lists who is in a group.
 func (s *Service) groupUsers(_ context.Context, c *api.Call, g *Group) (any, error) {
+	expiry, err := parseTimeFilters("password_expires_at", c.Query()["password_expires_at"])
+	if err != nil {
+		return nil, err
+	}
 	snap := s.now.Load()
 	users := []any{}
 	for _, id := range sortedKeys(snap.users) {
-		if contains(snap.groupsOf[id], g.ID) {
+		if contains(snap.groupsOf[id], g.ID) && meetAll(expiry, snap.users[id].PasswordExpires) {
 			users = append(users, userObject(c, snap.users[id]))
 		}
 	}

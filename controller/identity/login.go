@@ -25,6 +25,8 @@ type login struct {
 		} `json:"identity"`
 		Scope json.RawMessage `json:"scope"`
 	} `json:"auth"`
+
+	failed bool // log-ins of the user failed before: to forget, if this one does not
 }
 
 // appCredentialLogin is an application credential by its id, or by its name
@@ -90,7 +92,7 @@ func (s *Service) prove(ctx context.Context, l *login) (*token, error) {
 }
 
 // byPassword checks name and password once, however often methods names it.
-// Who does not exist takes as long as who is wrong.
+// Who does not exist takes as long as who is wrong (see [Service.guess]).
 func (s *Service) byPassword(ctx context.Context, l *login, t *token) error {
 	if t.methods&methodPassword != 0 {
 		return nil
@@ -98,13 +100,20 @@ func (s *Service) byPassword(ctx context.Context, l *login, t *token) error {
 	asked := &l.Auth.Identity.Password.User
 	snap := s.now.Load()
 	u := snap.findUser(&asked.named)
-	right, err := s.checkPassword(ctx, u, asked.Password)
+	right, before, err := s.guess(ctx, u, &asked.named, asked.Password)
 	if err != nil {
 		return err
 	}
 	if !right || !u.Enabled || !snap.enabledDomain(u.DomainID) || t.user != "" && t.user != u.ID {
 		return cloud.Unauthorized("")
 	}
+	if gone, err := s.inactive(ctx, u); err != nil || gone {
+		return cloud.Unauthorized("").Because(err)
+	}
+	if u.expired(s.clock()) { // the dashboard looks for these words
+		return cloud.Unauthorized("The password is expired and needs to be changed for user: %s.", u.ID)
+	}
+	l.failed = l.failed || before > 0
 	t.user = u.ID
 	t.methods |= methodPassword
 	return nil

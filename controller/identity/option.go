@@ -2,7 +2,6 @@ package identity
 
 import (
 	"maps"
-	"slices"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
@@ -11,12 +10,60 @@ import (
 // options are what Keystone calls resource options, by name.
 type options map[string]any
 
+// The options of users.
+const (
+	optIgnoreFirstUse   = "ignore_change_password_upon_first_use"
+	optIgnoreExpiry     = "ignore_password_expiry"
+	optIgnoreLockout    = "ignore_lockout_failure_attempts"
+	optIgnoreInactivity = "ignore_user_inactivity"
+	optLockPassword     = "lock_password"
+	optMultiFactor      = "multi_factor_auth_enabled"
+	optMultiFactorRules = "multi_factor_auth_rules"
+)
+
+// An optionType tells whether a value may be that of an option.
+type optionType struct {
+	allowed string
+	fits    func(value any) bool
+}
+
+var (
+	boolean = optionType{"true, false or null", func(value any) bool { _, ok := value.(bool); return ok }}
+	ruleSet = optionType{"a list of lists of methods, like [[\"password\", \"totp\"]], or null", func(value any) bool { _, ok := methodRules(value); return ok }}
+)
+
 // The options that there are.
 var (
-	resourceOptions = []string{"immutable"}
-	userOptions     = []string{"ignore_change_password_upon_first_use", "ignore_password_expiry", "ignore_lockout_failure_attempts",
-		"ignore_user_inactivity", "lock_password", "multi_factor_auth_enabled"}
+	resourceOptions = map[string]optionType{"immutable": boolean}
+	userOptions     = map[string]optionType{
+		optIgnoreFirstUse: boolean, optIgnoreExpiry: boolean, optIgnoreLockout: boolean, optIgnoreInactivity: boolean,
+		optLockPassword: boolean, optMultiFactor: boolean, optMultiFactorRules: ruleSet,
+	}
 )
+
+// methodRules reads lists of lists of methods.
+func methodRules(value any) (rules [][]string, ok bool) {
+	lists, ok := value.([]any)
+	if !ok {
+		return nil, false
+	}
+	for _, l := range lists {
+		list, ok := l.([]any)
+		if !ok {
+			return nil, false
+		}
+		rule := []string{}
+		for _, m := range list {
+			name, ok := m.(string)
+			if !ok {
+				return nil, false
+			}
+			rule = append(rule, name)
+		}
+		rules = append(rules, rule)
+	}
+	return rules, true
+}
 
 // immutable tells whether what has the options must stay as it is.
 func (o options) immutable() bool { return o.on("immutable") }
@@ -28,14 +75,16 @@ func (o options) on(name string) bool {
 }
 
 // check holds options against the names that there are; null takes one away.
-func (o options) check(known []string) error {
+func (o options) check(known map[string]optionType) error {
 	for name, value := range o {
-		_, isBool := value.(bool)
-		if !slices.Contains(known, name) || !isBool && value != nil {
-			return cloud.BadRequest("options.%s is %v; allowed: true, false or null for %v", name, value, known)
-		}
-		if value == nil {
+		t, ok := known[name]
+		switch {
+		case !ok:
+			return cloud.BadRequest("options.%s is unknown; allowed: %v", short(name), sortedKeys(known))
+		case value == nil:
 			delete(o, name)
+		case !t.fits(value):
+			return cloud.BadRequest("options.%s is %v; allowed: %s", name, value, t.allowed)
 		}
 	}
 	return nil
@@ -43,7 +92,7 @@ func (o options) check(known []string) error {
 
 // updateOptions lays the options of a body over the old ones. What is
 // immutable changes only together with that option.
-func updateOptions(c *api.Call, old options, changed *options, known []string, noun, id string) error {
+func updateOptions(c *api.Call, old options, changed *options, known map[string]optionType, noun, id string) error {
 	if c.Has("options") {
 		merged := maps.Clone(old)
 		if merged == nil {

@@ -62,7 +62,13 @@ func (s *Service) checkPassword(ctx context.Context, u *User, password string) (
 		return false, err
 	}
 	defer release()
-	err = bcrypt.CompareHashAndPassword([]byte(hash), digest(password))
+	return s.compare(hash, password)
+}
+
+// compare tells whether the hash is of the password. It wants a place to hash
+// in.
+func (s *Service) compare(hash, password string) (bool, error) {
+	err := bcrypt.CompareHashAndPassword([]byte(hash), digest(password))
 	switch {
 	case errors.Is(err, bcrypt.ErrMismatchedHashAndPassword):
 		return false, nil

@@ -28,9 +28,10 @@ var Migrations embed.FS
 // Options are what identity needs.
 type Options struct {
 	DB                *store.DB
-	StateDir          string // its own directory, made if absent; keys are below it
-	AdminPasswordFile string // written once, when the user admin is made
-	Region            string // empty: RegionOne
+	StateDir          string         // its own directory, made if absent; keys are below it
+	AdminPasswordFile string         // written once, when the user admin is made
+	Passwords         *PasswordRules // nil: DefaultPasswordRules
+	Region            string         // empty: RegionOne
 	Catalog           []Endpoint
 	Log               *slog.Logger
 	Clock             cloud.Clock // nil: the machine's
@@ -60,8 +61,11 @@ type Service struct {
 	now     atomic.Pointer[snapshot] // replaced as a whole
 	reading sync.Mutex               // held while the snapshot is read again
 
-	hashing chan struct{} // bounds how many passwords are hashed at a time
+	rules   PasswordRules
+	pattern passwordPattern // of rules
+	hashing chan struct{}   // bounds how many passwords are hashed at a time
 	known   passwordCache
+	active  activity
 }
 
 // New opens the keys, makes what every cloud has (see [Service.bootstrap]) and
@@ -72,6 +76,17 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	if o.Region == "" {
 		o.Region = "RegionOne"
+	}
+	rules := DefaultPasswordRules()
+	if o.Passwords != nil {
+		rules = *o.Passwords
+	}
+	if err := rules.Check(); err != nil {
+		return nil, fmt.Errorf("rules of passwords: %w", err)
+	}
+	pattern, err := parsePattern(rules.Regex)
+	if err != nil {
+		return nil, fmt.Errorf("rules of passwords: %w", err)
 	}
 	keys, err := openKeyring(filepath.Join(o.StateDir, "fernet-keys"))
 	if err != nil {
@@ -84,7 +99,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{
 		db: o.DB, tables: newTables(o.DB), keys: keys, secrets: kept, region: o.Region, served: o.Catalog,
 		clock: o.Clock, log: o.Log, adminPasswordFile: o.AdminPasswordFile,
-		hashing: make(chan struct{}, runtime.NumCPU()),
+		rules: rules, pattern: pattern, hashing: make(chan struct{}, runtime.NumCPU()),
 	}
 	if err := s.bootstrap(ctx); err != nil {
 		return nil, fmt.Errorf("first users and roles: %w", err)
@@ -99,10 +114,15 @@ func New(ctx context.Context, o Options) (*Service, error) {
 // which a change of another controller counts here.
 const pollInterval = time.Second
 
+// sweepInterval is how often rows are looked through for what has become too
+// old.
+const sweepInterval = time.Hour
+
 // Run follows changes of other controllers and rotates keys until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
+	var swept time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -114,6 +134,12 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		if err := s.keys.rotateIfDue(s.clock()); err != nil {
 			s.log.Error("identity: cannot rotate token keys", "error", err)
+		}
+		if now := s.clock(); now.Sub(swept) >= sweepInterval {
+			swept = now
+			if err := s.disableInactive(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				s.log.Warn("identity: cannot look for inactive users", "error", err)
+			}
 		}
 	}
 }

@@ -26,12 +26,16 @@ func start(t testing.TB) *Service {
 	return startOn(t, db, t.TempDir())
 }
 
-func startOn(t testing.TB, db *store.DB, dir string) *Service {
+func startOn(t testing.TB, db *store.DB, dir string, with ...func(*Options)) *Service {
 	t.Helper()
-	s, err := New(t.Context(), Options{
+	o := Options{
 		DB: db, StateDir: dir, AdminPasswordFile: filepath.Join(dir, "admin-password"), Log: apitest.Log(t),
 		Catalog: []Endpoint{{"identity", "keystone", "/identity/v3"}, {"image", "glance", "/image"}},
-	})
+	}
+	for _, f := range with {
+		f(&o)
+	}
+	s, err := New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ type tables struct {
 	domains     *store.Table[Domain]
 	projects    *store.Table[Project]
 	users       *store.Table[User]
+	passwords   *store.Table[oldPassword]
+	failures    *store.Table[failures]
 	groups      *store.Table[Group]
 	members     *store.Table[member]
 	roles       *store.Table[Role]
@@ -40,6 +42,8 @@ func newTables(db *store.DB) tables {
 		domains:     store.NewTable[Domain](db, "domains"),
 		projects:    store.NewTable[Project](db, "projects"),
 		users:       store.NewTable[User](db, "users"),
+		passwords:   store.NewTable[oldPassword](db, "password_history"),
+		failures:    store.NewTable[failures](db, "login_failures"),
 		groups:      store.NewTable[Group](db, "user_groups"),
 		members:     store.NewTable[member](db, "group_members"),
 		roles:       store.NewTable[Role](db, "roles"),

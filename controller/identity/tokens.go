@@ -63,6 +63,9 @@ func (s *Service) issue(ctx context.Context, c *api.Call) error {
 	if err := s.useTrust(ctx, v.trust); err != nil {
 		return err
 	}
+	if err := s.loggedIn(ctx, &l, t.user); err != nil {
+		return err
+	}
 	text, err := s.keys.seal(t.payload(), t.issued)
 	if err != nil {
 		return err
@@ -70,6 +73,17 @@ func (s *Service) issue(ctx context.Context, c *api.Call) error {
 	c.Header().Set(headerSubject, text)
 	c.Header().Set("Vary", "X-Auth-Token")
 	return c.JSON(http.StatusCreated, map[string]any{"token": s.body(c, v)})
+}
+
+// loggedIn notes that a user has logged in: writes, if there is something to
+// write.
+func (s *Service) loggedIn(ctx context.Context, l *login, user string) error {
+	if l.failed {
+		if err := s.forgetFailures(ctx, s.db, user); err != nil {
+			return err
+		}
+	}
+	return s.isActive(ctx, user)
 }
 
 // showToken answers GET and HEAD /auth/tokens.
@@ -130,7 +144,7 @@ func (s *Service) body(c *api.Call, v *session) map[string]any {
 		"methods": v.methods.names(), "audit_ids": audit,
 		"issued_at": v.issued.Truncate(time.Second).Format(timeLayout), "expires_at": v.expires.Format(timeLayout),
 		"user": map[string]any{
-			"id": v.user.ID, "name": v.user.Name, "domain": domainRef(v.snap.domains[v.user.DomainID]), "password_expires_at": nil,
+			"id": v.user.ID, "name": v.user.Name, "domain": domainRef(v.snap.domains[v.user.DomainID]), "password_expires_at": v.user.PasswordExpires,
 		},
 	}
 	v.describe(b)

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -25,7 +24,9 @@ type User struct {
 	Description      string     `json:"description,omitempty"        db:"description"        api:"create,update,max=65535"`
 	DefaultProjectID *string    `json:"default_project_id,omitempty" db:"default_project_id" api:"create,update"`
 	Enabled          bool       `json:"enabled"                      db:"enabled"            api:"create,update,default=true,filter"`
-	PasswordExpires  *time.Time `json:"password_expires_at"`
+	PasswordCreated  *time.Time `json:"-"                            db:"password_created_at"`
+	PasswordExpires  *plainTime `json:"password_expires_at"          db:"password_expires_at"`
+	LastActive       *time.Time `json:"-"                            db:"last_active_at"` // the day; nil: not known
 	Options          options    `json:"options"                      db:"options,json"       api:"create,update"`
 	Extra            extra      `                                    db:"extra,json"         api:"inline"`
 	ValidFrom        time.Time  `json:"-"                            db:"valid_from"` // tokens of before are not valid
@@ -38,6 +39,7 @@ func (s *Service) users() api.Resource[User] {
 		Read: policy.Admin, Write: policy.Admin,
 		Access:   map[api.Op]string{api.OpShow: "role:admin or user_id:%(id)s"},
 		Rows:     s.tables.users,
+		Filters:  []api.Filter{expiryFilter()},
 		Creating: s.creatingUser,
 		Updating: s.updatingUser,
 		Deleting: s.deletingUser,
@@ -60,11 +62,12 @@ func (s *Service) creatingUser(ctx context.Context, tx *store.Tx, c *api.Call, i
 		return err
 	}
 	in.ValidFrom = s.clock().Add(-time.Second)
-	hash, err := s.hashPassword(ctx, in.Password)
-	if err != nil {
+	if s.rules.InactiveDays > 0 {
+		in.LastActive = s.today()
+	}
+	if err := s.setPassword(ctx, tx, in, in.Password, true); err != nil {
 		return err
 	}
-	in.PasswordHash = hash
 	return s.touch(ctx, tx)
 }
 
@@ -79,20 +82,30 @@ func (s *Service) updatingUser(ctx context.Context, tx *store.Tx, c *api.Call, o
 		return err
 	}
 	if c.Has("password") {
-		hash, err := s.hashPassword(ctx, changed.Password)
-		if err != nil {
+		changed.ValidFrom = s.clock()
+		if err := s.setPassword(ctx, tx, changed, changed.Password, true); err != nil {
 			return err
 		}
-		changed.PasswordHash, changed.ValidFrom = hash, s.clock()
 	}
 	if old.Enabled && !changed.Enabled {
 		changed.ValidFrom = s.clock()
+	}
+	if changed.Enabled && (c.Has("enabled") || c.Has("password")) { // whoever was locked out or inactive begins again
+		if s.rules.InactiveDays > 0 {
+			changed.LastActive = s.today()
+		}
+		if err := s.forgetFailures(ctx, tx, changed.ID); err != nil {
+			return err
+		}
 	}
 	return s.touch(ctx, tx)
 }
 
 func (s *Service) deletingUser(ctx context.Context, tx *store.Tx, _ *api.Call, u *User) error {
 	if err := s.dropActor(ctx, tx, "user", u.ID); err != nil {
+		return err
+	}
+	if err := s.forgetFailures(ctx, tx, u.ID); err != nil {
 		return err
 	}
 	return s.touch(ctx, tx)
@@ -104,47 +117,6 @@ func (s *Service) checkDefaultProject(u *User) error {
 		return cloud.BadRequest("default_project_id is %s; allowed: a project that is no domain", p.ID)
 	}
 	return nil
-}
-
-// changePassword answers POST /users/{user_id}/password: who knows the old
-// password needs no token.
-func (s *Service) changePassword(ctx context.Context, c *api.Call) error {
-	var body struct {
-		User json.RawMessage `json:"user"`
-	}
-	if err := c.Read(&body); err != nil {
-		return err
-	}
-	in, err := api.DecodeRaw[struct {
-		Password string `json:"password"          api:"required,min=1,max=1024"`
-		Original string `json:"original_password" api:"required,max=1024"`
-	}](c, body.User)
-	if err != nil {
-		return err
-	}
-	snap := s.now.Load()
-	u := snap.users[c.Param("user_id")]
-	right, err := s.checkPassword(ctx, u, in.Original)
-	switch {
-	case err != nil:
-		return err
-	case !right || !u.Enabled || !snap.enabledDomain(u.DomainID):
-		return cloud.Unauthorized("")
-	case u.Options.on("lock_password"):
-		return cloud.Forbidden("The password of user %s is locked: it can be changed by an administrator only.", u.ID)
-	}
-	hash, err := s.hashPassword(ctx, in.Password)
-	if err != nil {
-		return err
-	}
-	err = s.change(ctx, func(tx *store.Tx) error {
-		_, err := s.tables.users.In(tx).Change(ctx, store.Set{"password_hash": hash, "valid_from": s.clock()}, store.Eq("id", u.ID))
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.Empty(http.StatusNoContent)
 }
 
 // userProjects lists the projects on which a user has a role.
