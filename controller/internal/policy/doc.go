@@ -9,5 +9,8 @@
 // word on the right side; "@" (always) and "!" (never); joined by and, or,
 // not and parentheses. An empty rule allows everybody.
 //
+// The defaults are in the services' descriptions. An operator replaces them by
+// a file of the same language; see [ReadFile] and [Set.Override].
+//
 // It imports cloud.
 package policy

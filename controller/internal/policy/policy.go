@@ -42,6 +42,8 @@ type parsed struct {
 	asked *atomic.Bool // has been held against somebody
 }
 
+func newParsed(r Rule, c check) parsed { return parsed{r, c, new(atomic.Bool)} }
+
 // New parses rules. A rule that comes twice replaces the first: overrides
 // follow defaults.
 func New(rules ...Rule) (*Set, error) {
@@ -51,18 +53,20 @@ func New(rules ...Rule) (*Set, error) {
 		if err != nil {
 			return nil, fmt.Errorf("rule %q: %w", r.Name, err)
 		}
-		s.rules[r.Name] = parsed{r, c, new(atomic.Bool)}
+		s.rules[r.Name] = newParsed(r, c)
 	}
+	done := map[string]bool{}
 	for _, r := range s.rules {
-		if err := s.resolve(r.check, []string{r.Name}); err != nil {
+		if err := s.resolve(r.check, []string{r.Name}, done); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// resolve sees that every rule that is named exists and none needs itself.
-func (s *Set) resolve(c check, path []string) error {
+// resolve sees that every rule that is named exists and none needs itself;
+// done are those of which that is known.
+func (s *Set) resolve(c check, path []string, done map[string]bool) error {
 	for _, name := range refers(c) {
 		for _, p := range path {
 			if p == name {
@@ -73,9 +77,13 @@ func (s *Set) resolve(c check, path []string) error {
 		if !ok {
 			return fmt.Errorf("rule %q refers to the unknown rule %q", path[len(path)-1], name)
 		}
-		if err := s.resolve(next.check, append(path, name)); err != nil {
+		if done[name] {
+			continue
+		}
+		if err := s.resolve(next.check, append(path, name), done); err != nil {
 			return err
 		}
+		done[name] = true
 	}
 	return nil
 }
