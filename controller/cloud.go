@@ -35,6 +35,7 @@ type Options struct {
 	Region            string
 	VLANFrom, VLANTo  int
 	MTU               int
+	Image             image.Config
 	Log               *slog.Logger
 	Clock             cloud.Clock // nil: the machine's
 }
@@ -93,7 +94,8 @@ func (c *Cloud) build(ctx context.Context, o Options) error {
 		return fmt.Errorf("identity: %w", err)
 	}
 	if c.Image, err = image.New(ctx, image.Options{
-		DB: c.databases["image"], StateDir: filepath.Join(o.StateDir, "image"), Log: logOf("image"), Clock: o.Clock,
+		Config: o.Image,
+		DB:     c.databases["image"], StateDir: filepath.Join(o.StateDir, "image"), Log: logOf("image"), Clock: o.Clock,
 	}); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
@@ -141,6 +143,7 @@ func (c *Cloud) handlers(o Options) error {
 func (c *Cloud) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.Identity.Run(ctx) })
+	g.Go(func() error { return c.Image.Run(ctx) })
 	g.Go(func() error { return c.Network.Run(ctx) })
 	g.Go(func() error { return c.Compute.Run(ctx) })
 	g.Go(func() error { return c.Cluster.Run(ctx) })

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/cairn-cloud/cairn/controller/identity"
+	"github.com/cairn-cloud/cairn/controller/image"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
@@ -31,6 +32,8 @@ type Config struct {
 	VLANFrom int `json:"vlan_from"` // first VLAN of project networks
 	VLANTo   int `json:"vlan_to"`   // last one
 	MTU      int `json:"mtu"`       // of project networks at most; 0: 1500
+
+	Image image.Config `json:"image"` // what the image service may do; absent: its defaults
 }
 
 // Database says where MariaDB is and who the services are there. Accounts are
@@ -107,6 +110,9 @@ func (c *Config) Check() error {
 		if err := c.Passwords.Check(); err != nil {
 			errs = append(errs, fmt.Errorf("passwords: %w", err))
 		}
+	}
+	if err := c.Image.Check(); err != nil {
+		errs = append(errs, fmt.Errorf("image: %w", err))
 	}
 	for _, service := range services {
 		for _, name := range []string{service, service + "_ddl"} {

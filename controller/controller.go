@@ -77,7 +77,7 @@ func work(ctx context.Context, c Config, f *front, log *slog.Logger) (err error)
 			return c.database(service, "")
 		},
 		Bus: b, Accounts: definitionsFile(c.Broker.Definitions), StateDir: c.StateDir, AdminPasswordFile: c.AdminPasswordFile, Passwords: c.Passwords,
-		Region: c.Region, VLANFrom: c.VLANFrom, VLANTo: c.VLANTo, MTU: c.MTU, Log: log,
+		Region: c.Region, VLANFrom: c.VLANFrom, VLANTo: c.VLANTo, MTU: c.MTU, Image: c.Image, Log: log,
 	})
 	if err != nil {
 		return err

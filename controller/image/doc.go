@@ -8,12 +8,15 @@
 //	queued --PUT stage--> uploading --POST import--> importing ----------+
 //
 // What is uploaded or staged is looked at before it is kept (package format):
-// no image may name a file of the host that opens it. Files are named by image
-// id and appear whole or not at all; what a killed upload left goes at the
-// next start, and what was staged waits for its import. An import is a rename,
-// done when its answer goes out; the task that tells of it is kept for two
-// days. Nothing is downloaded for anybody: web-download and glance-download
-// are refused.
+// no image may name a file of the host that opens it. It waits in a file of
+// this machine until a store has it (package blob); what a killed upload left
+// goes at the next start, and what was staged waits for its import.
+//
+// An import is a task. One that is a second name for a file is done when its
+// answer goes out; the others are carried out by Run, tell in their message
+// how far they are, and go on after a restart. Tasks are kept for two days.
+// web-download is off unless the configuration has it, and then fenced
+// (package fetch); glance-download is refused, there is no other region.
 //
 // Definitions of metadata (metadefs) are rows that dashboards read; nothing in
 // the cloud depends on them. A namespace holds objects, properties, tags and

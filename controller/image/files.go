@@ -11,22 +11,18 @@ import (
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 )
 
-// files keeps the data of images in a directory: one file for each, named by
-// its id, with ".staged" behind it until it is imported. What is under way
-// ends in ".part" and some digits.
+// files keeps what was received and is no image's data yet: one file for each
+// image, named by its id and its place. What is under way ends in ".part" and
+// some digits.
 type files struct{ dir string }
 
 // A place is what follows the id in a file's name.
 type place string
 
-const (
-	placeFinal  place = ""
-	placeStaged place = ".staged"
-)
+const placeStaged place = ".staged" // as it was received
 
-func openFiles(dir string) (*files, error) {
-	return &files{dir}, os.MkdirAll(dir, 0o700)
-}
+// places are all that there are.
+func places() []place { return []place{placeStaged} }
 
 // path is an image's file. Ids are UUIDs: nothing else becomes a name.
 func (f *files) path(id string, p place) (string, error) {
@@ -78,18 +74,9 @@ func (f *files) sync() error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// open opens an image's file.
-func (f *files) open(id string) (*os.File, error) {
-	path, err := f.path(id, placeFinal)
-	if err != nil {
-		return nil, err
-	}
-	return os.Open(path)
-}
-
 // remove removes an image's files, if there are any.
 func (f *files) remove(id string) error {
-	for _, p := range []place{placeFinal, placeStaged} {
+	for _, p := range places() {
 		path, err := f.path(id, p)
 		if err != nil {
 			return err
@@ -101,14 +88,15 @@ func (f *files) remove(id string) error {
 	return nil
 }
 
-// sweep removes every file but those to keep, by their names.
+// sweep removes every file of a place but those to keep, by their names, and
+// what was under way.
 func (f *files) sweep(keep map[string]bool) (removed int, err error) {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return 0, err
 	}
 	for _, e := range entries {
-		if keep[e.Name()] {
+		if keep[e.Name()] || cloud.IsID(e.Name()) || e.IsDir() {
 			continue
 		}
 		if err := os.Remove(filepath.Join(f.dir, e.Name())); err != nil {

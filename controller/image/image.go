@@ -44,6 +44,8 @@ type Image struct {
 	MinRAM          int               `json:"min_ram"          db:"min_ram"          api:"create,min=0,filter,sort"` // MiB
 	Tags            []string          `json:"tags"             db:"tags,json"        api:"create,max=128"`
 	Properties      map[string]string `json:"-"                db:"properties,json"  api:"create,inline"`
+	StoreIDs        []string          `json:"-"                db:"stores,json"`
+	Holder          *string           `json:"-"                db:"holder"` // the controller that works on it
 	CreatedAt       time.Time         `json:"created_at"       db:"created_at"       api:"sort"`
 	UpdatedAt       time.Time         `json:"updated_at"       db:"updated_at"       api:"sort"`
 	Self            string            `json:"self"`
@@ -97,7 +99,7 @@ func fill(_ context.Context, _ *api.Call, rows []*Image) error {
 	for _, r := range rows {
 		r.Self, r.File, r.Schema = "/v2/images/"+r.ID, "/v2/images/"+r.ID+"/file", "/v2/schemas/image"
 		if r.Status == statusActive || r.Status == statusDeactivated {
-			r.Stores = storeID
+			r.Stores = strings.Join(slices.Sorted(slices.Values(r.StoreIDs)), ",")
 		}
 		if len(r.Tags) == 0 {
 			r.Tags = []string{}
@@ -120,8 +122,8 @@ func (s *Service) creating(_ context.Context, _ *store.Tx, c *api.Call, in *Imag
 		return err
 	}
 	c.Header().Set("Location", c.URL("/images/"+in.ID))
-	c.Header().Set("Openstack-Image-Import-Methods", strings.Join(importMethods(), ","))
-	c.Header().Set("Openstack-Image-Store-Ids", storeID)
+	c.Header().Set("Openstack-Image-Import-Methods", strings.Join(s.importMethods(), ","))
+	c.Header().Set("Openstack-Image-Store-Ids", strings.Join(s.stores.ids(), ","))
 	return allowVisibility(c, in)
 }
 
@@ -197,6 +199,9 @@ func (s *Service) delete(ctx context.Context, _ *api.Call, img *Image) error {
 	})
 	if err != nil {
 		return err
+	}
+	if err := s.stores.remove(ctx, img.ID, img.StoreIDs); err != nil {
+		s.log.Warn("image: data of a deleted image is still in a store; it is swept later", "image", img.ID, "error", err)
 	}
 	return s.files.remove(img.ID)
 }

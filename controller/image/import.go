@@ -3,22 +3,29 @@ package image
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"slices"
+	"strings"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
-// The ways of importing that there are. Others (web-download,
-// glance-download) would have the service open connections that a client
-// chooses.
+// The ways of importing.
 const (
 	methodDirect = "glance-direct" // what was staged becomes the image's data
+	methodWeb    = "web-download"  // the cloud fetches it; only where the configuration says so
 	methodCopy   = "copy-image"    // an active image's data goes to further stores
 )
 
-func importMethods() []string { return []string{methodDirect, methodCopy} }
+// importMethods are those that this cloud offers. glance-download is none of
+// them: there is no other region to take images from.
+func (s *Service) importMethods() []string {
+	if s.fetch == nil {
+		return []string{methodDirect, methodCopy}
+	}
+	return []string{methodDirect, methodWeb, methodCopy}
+}
 
 // An importRequest is the body of POST /images/{id}/import.
 type importRequest struct {
@@ -34,133 +41,186 @@ type importRequest struct {
 	MustSucceed *bool    `json:"all_stores_must_succeed,omitempty"`
 }
 
+// mustSucceed tells whether one store that fails is enough for the import to
+// fail; that is so where nobody says otherwise.
+func (r *importRequest) mustSucceed() bool { return r.MustSucceed == nil || *r.MustSucceed }
+
 // check refuses what cannot be done.
-func (r *importRequest) check() error {
-	switch r.Method.Name {
-	case methodDirect, methodCopy:
-	case "web-download", "glance-download":
-		return cloud.BadRequest("The import method %s is not enabled; allowed: %s, %s.", r.Method.Name, methodDirect, methodCopy)
+func (s *Service) checkImport(r *importRequest) error {
+	offered := s.importMethods()
+	switch {
+	case slices.Contains(offered, r.Method.Name):
+	case r.Method.Name == methodWeb || r.Method.Name == "glance-download":
+		return cloud.BadRequest("The import method %s is not enabled; allowed: %s.", r.Method.Name, strings.Join(offered, ", "))
 	default:
-		return cloud.BadRequest("The import method %.64q is unknown; allowed: %s, %s.", r.Method.Name, methodDirect, methodCopy)
+		return cloud.BadRequest("The import method %.64q is unknown; allowed: %s.", r.Method.Name, strings.Join(offered, ", "))
+	}
+	if r.Method.Name == methodWeb {
+		if err := s.fetch.Check(r.Method.URI); err != nil {
+			return err
+		}
 	}
 	if r.AllStores && len(r.Stores) > 0 {
 		return cloud.BadRequest("all_stores and stores cannot be given at once.")
 	}
 	for _, name := range r.Stores {
-		if name != storeID {
-			return cloud.Conflict("The store %.64q is unknown; allowed: %s.", name, storeID)
+		if !s.stores.has(name) {
+			return s.stores.unknown(name)
 		}
 	}
 	return nil
 }
 
-// doImport answers POST /images/{id}/import. Both methods are done when the
-// answer goes out: all that takes time was done when the data was staged.
+// storesOf are the stores that an import goes to.
+func (s *Service) storesOf(c *api.Call, r *importRequest) ([]string, error) {
+	switch wanted := c.Request().Header.Get("X-Image-Meta-Store"); {
+	case r.AllStores:
+		return s.stores.ids(), nil
+	case len(r.Stores) > 0:
+		return unique(r.Stores), nil
+	case wanted != "" && !s.stores.has(wanted):
+		return nil, s.stores.unknown(wanted)
+	case wanted != "":
+		return []string{wanted}, nil
+	default:
+		return []string{s.stores.first()}, nil
+	}
+}
+
+// doImport answers POST /images/{id}/import. What needs no time is done when
+// the answer goes out; the rest is a task that a worker takes up.
 func (s *Service) doImport(ctx context.Context, c *api.Call, img *Image) (any, error) {
 	in, err := api.Decode[importRequest](c)
 	if err != nil {
 		return nil, err
 	}
-	if err := in.check(); err != nil {
+	if err := s.checkImport(in); err != nil {
 		return nil, err
 	}
-	task, err := s.newTask(c, img, in)
+	to, err := s.storesOf(c, in)
 	if err != nil {
 		return nil, err
 	}
 	if in.Method.Name == methodCopy {
-		return nil, s.copyImage(ctx, c, img, in, task)
+		if to, err = s.mayCopy(c, img, in, to); err != nil {
+			return nil, err
+		}
 	}
-	return nil, s.importStaged(ctx, img, task)
+	task, err := s.newTask(c, img, in, to)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.db.Transact(ctx, func(tx *store.Tx) error { return s.accept(ctx, tx, task, in) }); err != nil {
+		return nil, err
+	}
+	if s.quick(task, in) {
+		return nil, s.carryOut(context.WithoutCancel(ctx), task)
+	}
+	s.wake()
+	return nil, nil
 }
 
-// importStaged makes what was staged the image's data. It can be stopped
-// anywhere: recover puts the image back to where the import may come again.
-func (s *Service) importStaged(ctx context.Context, img *Image, task *Task) error {
-	d, err := s.staged.First(ctx, store.Eq("image_id", img.ID))
-	if cloud.IsNotFound(err) {
-		return cloud.Conflict("Image %s is %s and has no staged data; allowed: an image whose data was staged.", img.ID, img.Status)
+// quick tells whether an import is a second name for a file, or nothing.
+func (s *Service) quick(task *Task, in *importRequest) bool {
+	if task.Holder != s.holder {
+		return false
 	}
-	if err != nil {
-		return err
+	if len(task.To) == 0 {
+		return true
 	}
-	n, err := s.images.Change(ctx, store.Set{"status": statusImporting}, store.Eq("id", img.ID), store.Eq("status", statusUploading))
-	if err == nil && n == 0 {
-		return cloud.Conflict("Image %s is %s; allowed: %s.", img.ID, img.Status, statusUploading)
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.files.promote(img.ID); err != nil {
-		return err
-	}
-	err = s.db.Transact(ctx, func(tx *store.Tx) error { return s.finish(ctx, tx, img.ID, d, task) })
-	if cloud.KindOf(err) == cloud.KindGone {
-		err = errors.Join(err, s.files.remove(img.ID))
-	}
-	return err
+	b, err := s.stores.get(task.To[0])
+	return err == nil && b.Local() && len(task.To) == 1 && in.Method.Name == methodDirect
 }
 
-// finish makes an image active whose staged file is in its place.
-func (s *Service) finish(ctx context.Context, tx *store.Tx, id string, d *Data, task *Task) error {
-	n, err := s.images.In(tx).Change(ctx, d.set(s.clock()), store.Eq("id", id), store.Eq("status", statusImporting))
-	if err == nil && n == 0 {
-		return deletedMeanwhile(id)
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := s.staged.In(tx).Delete(ctx, store.Eq("image_id", id)); err != nil {
-		return err
-	}
-	return s.done(ctx, tx, task)
-}
-
-// copyImage has nothing to copy: the only store has every active image.
-func (s *Service) copyImage(ctx context.Context, c *api.Call, img *Image, in *importRequest, task *Task) error {
+// mayCopy sees that an image can be copied, and gives the stores that lack it.
+func (s *Service) mayCopy(c *api.Call, img *Image, in *importRequest, to []string) ([]string, error) {
 	if err := c.Allow("copy_image", nil); err != nil {
-		return err
+		return nil, err
 	}
-	switch {
-	case img.Status != statusActive:
-		return cloud.Conflict("Only images with status active can be copied; image %s is %s.", img.ID, img.Status)
-	case len(in.Stores) > 0:
-		return cloud.Conflict("Image %s is present in the store %s already.", img.ID, storeID)
+	if img.Status != statusActive {
+		return nil, cloud.Conflict("Only images with status active can be copied; image %s is %s.", img.ID, img.Status)
 	}
-	return s.db.Transact(ctx, func(tx *store.Tx) error { return s.done(ctx, tx, task) })
+	lacking := []string{}
+	for _, name := range to {
+		switch {
+		case !slices.Contains(img.StoreIDs, name):
+			lacking = append(lacking, name)
+		case len(in.Stores) > 0:
+			return nil, cloud.Conflict("Image %s is present in the store %s already.", img.ID, name)
+		}
+	}
+	return lacking, nil
 }
 
-// done notes a task and, in the image, that no store is left to import to.
-func (s *Service) done(ctx context.Context, tx *store.Tx, task *Task) error {
+// accept takes an image for an import and writes its task down.
+func (s *Service) accept(ctx context.Context, tx *store.Tx, task *Task, in *importRequest) error {
 	img, err := s.images.In(tx).Lock(ctx, task.ImageID)
 	if err != nil {
 		return err
 	}
-	properties := map[string]string{ownPrefix + "importing_to_stores": "", ownPrefix + "failed_import": ""}
-	for k, v := range img.Properties {
-		properties[k] = v
+	wanted := map[string]string{methodDirect: statusUploading, methodWeb: statusQueued, methodCopy: statusActive}[in.Method.Name]
+	_, busy := img.Properties[propTask]
+	switch {
+	case img.Status != wanted:
+		return cloud.Conflict("Image %s is %s; allowed for %s: %s.", img.ID, img.Status, in.Method.Name, wanted)
+	case in.Method.Name != methodCopy && img.Format() == "":
+		return cloud.BadRequest("disk_format and container_format must be set before data is imported.")
+	case busy:
+		return cloud.Conflict("Image %s has an import under way.", img.ID)
 	}
-	img.Properties = properties
-	if err := s.images.In(tx).Update(ctx, img, "properties"); err != nil {
+	if in.Method.Name == methodDirect {
+		if _, err := s.staged.In(tx).First(ctx, store.Eq("image_id", img.ID)); cloud.IsNotFound(err) {
+			return cloud.Conflict("Image %s is %s and has no staged data; allowed: an image whose data was staged.", img.ID, img.Status)
+		} else if err != nil {
+			return err
+		}
+	}
+	if in.Method.Name != methodCopy {
+		img.Status = statusImporting
+	}
+	if img.Holder != nil && in.Method.Name == methodDirect {
+		task.Holder = *img.Holder // what was staged is on its machine
+	}
+	img.Holder = &task.Holder
+	img.Properties = with(img.Properties, map[string]string{propTo: strings.Join(task.To, ","), propFailed: "", propTask: task.ID})
+	if err := s.images.In(tx).Update(ctx, img, "status", "holder", "properties"); err != nil {
 		return err
 	}
-	if _, err := s.tasks.In(tx).Delete(ctx, store.Lt("expires_at", task.CreatedAt)); err != nil {
+	if _, err := s.tasks.In(tx).Delete(ctx, store.Lt("expires_at", task.CreatedAt), store.In("status", taskSuccess, taskFailure)); err != nil {
 		return err
 	}
 	return s.tasks.In(tx).Insert(ctx, task)
 }
 
+// What an image says of imports, in properties.
+const (
+	propTo     = ownPrefix + "importing_to_stores" // stores that are still to come
+	propFailed = ownPrefix + "failed_import"       // stores that did not get it
+	propTask   = ownPrefix + "import_task"         // the task under way
+)
+
+// with lays properties over others.
+func with(old, over map[string]string) map[string]string {
+	all := make(map[string]string, len(old)+len(over))
+	for _, m := range []map[string]string{old, over} {
+		for k, v := range m {
+			all[k] = v
+		}
+	}
+	return all
+}
+
 // newTask describes an import that was asked for.
-func (s *Service) newTask(c *api.Call, img *Image, in *importRequest) (*Task, error) {
+func (s *Service) newTask(c *api.Call, img *Image, in *importRequest, to []string) (*Task, error) {
 	request, err := json.Marshal(in)
 	if err != nil {
 		return nil, err
 	}
 	now := s.clock()
 	return &Task{
-		ID: cloud.NewID(), Type: "api_image_import", Status: "success", Owner: c.Caller.ProjectID, UserID: c.Caller.UserID,
+		ID: cloud.NewID(), Type: "api_image_import", Status: taskPending, Owner: c.Caller.ProjectID, UserID: c.Caller.UserID,
 		RequestID: c.Caller.RequestID, ImageID: img.ID, Result: map[string]string{"image_id": img.ID},
 		Input:     map[string]json.RawMessage{"image_id": json.RawMessage(`"` + img.ID + `"`), "import_req": request},
-		CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(taskLife),
+		CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(taskLife), Holder: s.holder, To: to,
 	}, nil
 }

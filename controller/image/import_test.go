@@ -68,7 +68,7 @@ func interrupt(t *testing.T, s *Service, id, stop string) {
 		_, err = s.images.Change(t.Context(), store.Set{"status": statusImporting}, store.Eq("id", id))
 	case "promoted":
 		if _, err = s.images.Change(t.Context(), store.Set{"status": statusImporting}, store.Eq("id", id)); err == nil {
-			err = s.files.promote(id)
+			err = s.stores.put(t.Context(), storeID, id, filepath.Join(s.files.dir, id+string(placeStaged)), nil)
 		}
 	}
 	if err == nil {

@@ -8,7 +8,11 @@ import (
 	"maps"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"time"
 
+	"github.com/cairn-cloud/cairn/controller/image/blob"
+	"github.com/cairn-cloud/cairn/controller/image/fetch"
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 	"github.com/cairn-cloud/cairn/controller/internal/policy"
@@ -23,18 +27,12 @@ var Migrations embed.FS
 
 // Options are what the image service needs.
 type Options struct {
+	Config
 	DB       *store.DB
 	StateDir string // its own directory, made if absent; files are below it
-	MaxSize  int64  // bytes of one image; 0: DefaultMaxSize
-	// Limits hold for projects that have none of their own, by the names
-	// image_size_total (MiB) and image_count_total; absent: unlimited.
-	Limits map[string]int64
-	Log    *slog.Logger
-	Clock  cloud.Clock // nil: the machine's
+	Log      *slog.Logger
+	Clock    cloud.Clock // nil: the machine's
 }
-
-// DefaultMaxSize is how large an image may be where nobody says otherwise.
-const DefaultMaxSize = 1 << 40
 
 // A Service is the image service.
 type Service struct {
@@ -48,90 +46,71 @@ type Service struct {
 	tasks         *store.Table[Task]
 	quotas        *quota.Quotas
 	files         *files
+	stores        stores
+	fetch         *fetch.Client // nil: nothing is downloaded for anybody
 	maxSize       int64
+	workers       int
+	holder        string        // who this controller is, in rows that it works on
+	born          time.Time     // when it started
+	awake         chan struct{} // Run looks for imports
 	clock         cloud.Clock
 	log           *slog.Logger
 }
 
-// New opens the store of files and clears away what interrupted uploads and
-// deletions have left. The tables must be migrated.
+// New opens the stores and clears away what interrupted uploads and deletions
+// have left. The tables must be migrated. [Service.Run] does what takes time.
 func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Clock == nil {
 		o.Clock = cloud.SystemClock
 	}
-	if o.MaxSize == 0 {
-		o.MaxSize = DefaultMaxSize
-	}
-	files, err := openFiles(filepath.Join(o.StateDir, "images"))
-	if err != nil {
-		return nil, fmt.Errorf("store of images: %w", err)
+	o.Config = o.complete()
+	if err := o.Check(); err != nil {
+		return nil, err
 	}
 	s := &Service{
 		db: o.DB, images: store.NewTable[Image](o.DB, "images"), members: store.NewTable[Member](o.DB, "image_members"),
 		namespaces: store.NewTable[Namespace](o.DB, "metadef_namespaces"), entries: store.NewTable[Entry](o.DB, "metadef_entries"),
 		resourceTypes: store.NewTable[ResourceType](o.DB, "metadef_resource_types"), staged: store.NewTable[Data](o.DB, "staged_images"),
 		tasks: store.NewTable[Task](o.DB, "image_tasks"), quotas: quotasOf(o.Limits),
-		files: files, maxSize: o.MaxSize, clock: o.Clock, log: o.Log,
+		maxSize: o.MaxSize, workers: o.Workers, born: o.Clock(), awake: make(chan struct{}, 1), clock: o.Clock, log: o.Log,
 	}
-	if err := s.recover(ctx); err != nil {
+	if err := s.prepare(ctx, o); err != nil {
 		return nil, fmt.Errorf("store of images: %w", err)
 	}
 	return s, nil
 }
 
+// prepare opens what the service works with on this machine.
+func (s *Service) prepare(ctx context.Context, o Options) (err error) {
+	dir := filepath.Join(o.StateDir, "images")
+	file, err := blob.OpenFile(dir)
+	if err != nil {
+		return err
+	}
+	s.files = &files{dir}
+	s.stores = stores{{Store: file, id: storeID, kind: "file", about: "files of the controller", properties: map[string]any{}}}
+	if s.holder, err = holderOf(o.StateDir); err != nil {
+		return err
+	}
+	if s.fetch, err = o.fetcher(); err != nil {
+		return err
+	}
+	return s.recover(ctx)
+}
+
+// unlimited are all limits of projects, without any.
+func unlimited() map[string]int64 {
+	return map[string]int64{quotaSize: quota.Unlimited, quotaCount: quota.Unlimited}
+}
+
+// LimitNames are the names of what projects can be limited in.
+func LimitNames() []string { return slices.Sorted(maps.Keys(unlimited())) }
+
 // quotasOf completes the limits that were given.
 func quotasOf(given map[string]int64) *quota.Quotas {
-	limits := map[string]int64{quotaSize: quota.Unlimited, quotaCount: quota.Unlimited}
+	limits := unlimited()
 	maps.Copy(limits, given)
 	return quota.New(limits)
-}
-
-// recover takes up after a stop at any point: uploads under way are queued
-// again, imports may come again, and files that no image has are removed.
-func (s *Service) recover(ctx context.Context) error {
-	if _, err := s.images.Change(ctx, store.Set{"status": statusQueued}, store.Eq("status", statusSaving)); err != nil {
-		return err
-	}
-	if _, err := s.images.Change(ctx, store.Set{"status": statusUploading}, store.Eq("status", statusImporting)); err != nil {
-		return err
-	}
-	staged, err := s.staged.List(ctx, store.Query{})
-	if err != nil {
-		return err
-	}
-	keep := map[string]bool{}
-	ids := []string{}
-	for i := range staged {
-		id := staged[i].ImageID
-		keep[id], keep[id+string(placeStaged)] = true, true
-		ids = append(ids, id)
-	}
-	if err := s.requeueBut(ctx, ids); err != nil {
-		return err
-	}
-	active, err := s.images.List(ctx, store.Query{Where: []store.Cond{store.In("status", statusActive, statusDeactivated)}})
-	if err != nil {
-		return err
-	}
-	for i := range active {
-		keep[active[i].ID] = true
-	}
-	removed, err := s.files.sweep(keep)
-	if removed > 0 {
-		s.log.Info("image: removed what interrupted uploads and deletions left", "files", removed)
-	}
-	return err
-}
-
-// requeueBut gives up what was being staged, but for images whose data is
-// there.
-func (s *Service) requeueBut(ctx context.Context, staged []string) error {
-	conds := []store.Cond{store.Eq("status", statusUploading)}
-	for _, id := range staged {
-		conds = append(conds, store.Ne("id", id))
-	}
-	_, err := s.images.Change(ctx, store.Set{"status": statusQueued}, conds...)
-	return err
 }
 
 // API is the table of contents.
@@ -164,9 +143,9 @@ func versions() []api.VersionDocument {
 func (s *Service) routes() []api.Route {
 	return []api.Route{
 		{Method: http.MethodGet, Path: "/metadefs/resource_types", Handle: s.listResourceTypes},
-		{Method: http.MethodGet, Path: "/info/import", Handle: infoImport},
-		{Method: http.MethodGet, Path: "/info/stores", Handle: infoStores},
-		{Method: http.MethodGet, Path: "/info/stores/detail", Rule: "stores_info_detail", Handle: infoStoresDetail},
+		{Method: http.MethodGet, Path: "/info/import", Handle: s.infoImport},
+		{Method: http.MethodGet, Path: "/info/stores", Handle: s.infoStores},
+		{Method: http.MethodGet, Path: "/info/stores/detail", Rule: "stores_info_detail", Handle: s.infoStoresDetail},
 		{Method: http.MethodGet, Path: "/info/usage", Handle: s.infoUsage},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cairn-cloud/cairn/controller/internal/apitest"
@@ -24,11 +25,35 @@ func start(t testing.TB) *Service {
 
 func startOn(t testing.TB, db *store.DB, dir string) *Service {
 	t.Helper()
-	s, err := New(t.Context(), Options{DB: db, StateDir: dir, MaxSize: 1 << 20, Log: apitest.Log(t)})
+	return startWith(t, db, dir, Config{})
+}
+
+// startWith starts a service; it does its imports until the test ends.
+func startWith(t testing.TB, db *store.DB, dir string, c Config) *Service {
+	t.Helper()
+	c.MaxSize = 1 << 20
+	s, err := New(t.Context(), Options{Config: c, DB: db, StateDir: dir, Log: apitest.Log(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	run(t, s)
 	return s
+}
+
+// run runs a service until the test ends, or until stop is called.
+func run(t testing.TB, s *Service) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
 }
 
 func TestTranscripts(t *testing.T) {

@@ -3,9 +3,7 @@ package image
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net/http"
-	"os"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
@@ -15,18 +13,18 @@ import (
 // stage answers PUT /images/{id}/stage: the data is looked at and kept, and
 // becomes the image's when it is imported.
 func (s *Service) stage(ctx context.Context, c *api.Call, img *Image) (any, error) {
-	if err := s.mayReceive(c, img); err != nil {
+	if _, err := s.mayReceive(c, img); err != nil {
 		return nil, err
 	}
 	if err := s.begin(ctx, img, statusUploading); err != nil {
 		return nil, err
 	}
-	data, err := s.receive(c, img, placeStaged)
+	data, err := s.receive(img, uploaded(c), placeStaged)
 	if err == nil {
 		err = s.keepStaged(ctx, img, data)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.requeue(ctx, img.ID, statusUploading))
+		return nil, errors.Join(err, s.requeue(ctx, img.ID, statusUploading), s.files.remove(img.ID))
 	}
 	return nil, c.Empty(http.StatusNoContent)
 }
@@ -55,23 +53,4 @@ func (s *Service) keepStaged(ctx context.Context, img *Image, d *Data) error {
 
 func deletedMeanwhile(id string) error {
 	return cloud.Errorf(cloud.KindGone, "Image %s was deleted while its data was uploaded.", id)
-}
-
-// promote makes what was staged the image's file; it may come twice.
-func (f *files) promote(id string) error {
-	from, err := f.path(id, placeStaged)
-	if err != nil {
-		return err
-	}
-	to, err := f.path(id, placeFinal)
-	if err != nil {
-		return err
-	}
-	err = os.Rename(from, to)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, there := os.Stat(to); there == nil {
-			return nil
-		}
-	}
-	return errors.Join(err, f.sync())
 }

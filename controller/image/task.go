@@ -13,7 +13,15 @@ import (
 // taskLife is how long it is known what an import did.
 const taskLife = 48 * time.Hour
 
-// A Task is an import that was done.
+// The statuses of a task.
+const (
+	taskPending    = "pending"
+	taskProcessing = "processing"
+	taskSuccess    = "success"
+	taskFailure    = "failure"
+)
+
+// A Task is an import: what was asked for, how far it is, and how it ended.
 type Task struct {
 	ID        string                     `json:"id"         db:"id,key"     api:"sort"`
 	Type      string                     `json:"type"       db:"type"       api:"filter,sort"`
@@ -27,7 +35,9 @@ type Task struct {
 	Message   string                     `json:"message"    db:"message"`
 	CreatedAt time.Time                  `json:"created_at" db:"created_at" api:"sort"`
 	UpdatedAt time.Time                  `json:"updated_at" db:"updated_at" api:"sort"`
-	ExpiresAt time.Time                  `json:"expires_at" db:"expires_at"`
+	ExpiresAt time.Time                  `json:"expires_at" db:"expires_at"` // moves on when the task ends
+	Holder    string                     `json:"-"          db:"holder"`     // the controller that carries it out
+	To        []string                   `json:"-"          db:"to_stores,json"`
 	Self      string                     `json:"self"`
 	Schema    string                     `json:"schema"`
 }

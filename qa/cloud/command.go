@@ -28,6 +28,8 @@ type Place struct {
 	Dir    string `help:"Directory of the cloud." default:"out/cloud" type:"path"`
 	Binary string `help:"The program with the roles controller and simnode; default: cairn beside this program." type:"path"`
 	Nodes  int    `help:"How many simulated nodes." default:"3"`
+
+	Settings string `help:"A JSON file whose members are laid over the controller's configuration." type:"path"`
 }
 
 // UpCommand is `cloud up`.
@@ -94,6 +96,9 @@ func (c *UpCommand) start(ctx context.Context, l layout) (<-chan error, error) {
 	args := []string{"cloud", "run", "--dir", l.dir, "--nodes", strconv.Itoa(c.Nodes)}
 	if c.Binary != "" {
 		args = append(args, "--binary", c.Binary)
+	}
+	if c.Settings != "" {
+		args = append(args, "--settings", c.Settings)
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), self, args...)
 	cmd.Stdout, cmd.Stderr = log, log

@@ -40,7 +40,7 @@ func (c *RunCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 	}
 	defer pid.Close()
 	defer os.Remove(l.ready())
-	s := &supervisor{layout: l, log: log, binary: c.Binary}
+	s := &supervisor{layout: l, log: log, binary: c.Binary, settings: c.Settings}
 	if s.binary == "" {
 		self, err := os.Executable()
 		if err != nil {
@@ -71,6 +71,8 @@ type supervisor struct {
 	log    *slog.Logger
 	binary string
 	nodes  []string // ids, which are names too
+
+	settings string // file that is laid over the controller's configuration; empty: none
 
 	db         *private.Server
 	broker     *private.Broker
@@ -194,7 +196,7 @@ func (s *supervisor) writeConfig(p ports) error {
 		accounts[service], accounts[service+"_ddl"] = account(service), account(service+"_ddl")
 	}
 	self := s.broker.Controller()
-	b, err := json.MarshalIndent(map[string]any{
+	config := map[string]any{
 		"listen": fmt.Sprintf("127.0.0.1:%d", p.API), "node_listen": fmt.Sprintf("127.0.0.1:%d", p.Nodes),
 		"state_dir": s.path("controller"), "region": "RegionOne", "ca": s.ca(),
 		"cert": s.path("pki", "api", pki.PairCert), "key": s.path("pki", "api", pki.PairKey),
@@ -204,7 +206,17 @@ func (s *supervisor) writeConfig(p ports) error {
 			"cert": self.Cert, "key": self.Key,
 		},
 		"admin_password_file": s.password(), "vlan_from": 100, "vlan_to": 1099,
-	}, "", "  ")
+	}
+	if s.settings != "" {
+		over, err := os.ReadFile(s.settings)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(over, &config); err != nil {
+			return fmt.Errorf("%s: %w", s.settings, err)
+		}
+	}
+	b, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return err
 	}

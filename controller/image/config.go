@@ -1,0 +1,80 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/cairn-cloud/cairn/controller/image/fetch"
+)
+
+// Config is the part of the controller's configuration that is the image
+// service's; all of it may be absent.
+type Config struct {
+	MaxSize int64 `json:"max_size"` // bytes of one image; 0: DefaultMaxSize
+	// Limits hold for projects that have none of their own, by the names of
+	// Glance's limits (see [LimitNames]); absent: unlimited.
+	Limits      map[string]int64 `json:"limits"`
+	Workers     int              `json:"workers"`      // imports at once; 0: 4
+	WebDownload *WebDownload     `json:"web_download"` // absent: nothing is downloaded for anybody
+}
+
+// DefaultMaxSize is how large an image may be where nobody says otherwise.
+const DefaultMaxSize = 1 << 40
+
+// defaultWorkers is how many imports run at once where nobody says otherwise.
+const defaultWorkers = 4
+
+// WebDownload turns the import method web-download on, and says where it may
+// go; see [fetch.Options] for what holds in any case.
+type WebDownload struct {
+	Schemes      []string       `json:"schemes"`
+	Ports        []int          `json:"ports"`
+	Hosts        []string       `json:"hosts"`
+	RefusedHosts []string       `json:"refused_hosts"`
+	Networks     []netip.Prefix `json:"networks"`         // not public, and may be reached
+	Refused      []netip.Prefix `json:"refused_networks"` // public, and may not
+	MaxRedirects int            `json:"max_redirects"`
+	TimeoutS     int            `json:"timeout_s"`
+}
+
+// Check tells what is wrong with the values.
+func (c *Config) Check() error {
+	var errs []error
+	for name, limit := range c.Limits {
+		if _, ok := unlimited()[name]; !ok || limit < -1 {
+			errs = append(errs, fmt.Errorf("limits.%s %d; allowed: %v, each -1 (no limit) or more", name, limit, LimitNames()))
+		}
+	}
+	if c.MaxSize < 0 || c.Workers < 0 {
+		errs = append(errs, fmt.Errorf("max_size %d, workers %d; allowed: 0 (the default) or more", c.MaxSize, c.Workers))
+	}
+	if _, err := c.fetcher(); err != nil {
+		errs = append(errs, fmt.Errorf("web_download: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// complete fills in the defaults.
+func (c Config) complete() Config {
+	if c.MaxSize == 0 {
+		c.MaxSize = DefaultMaxSize
+	}
+	if c.Workers == 0 {
+		c.Workers = defaultWorkers
+	}
+	return c
+}
+
+// fetcher is what downloads; nil if nothing does.
+func (c *Config) fetcher() (*fetch.Client, error) {
+	w := c.WebDownload
+	if w == nil {
+		return nil, nil //nolint:nilnil // nothing is what was asked for
+	}
+	return fetch.New(fetch.Options{
+		Schemes: w.Schemes, Ports: w.Ports, Hosts: w.Hosts, RefusedHosts: w.RefusedHosts, Networks: w.Networks, Refused: w.Refused,
+		MaxRedirects: w.MaxRedirects, MaxSize: c.complete().MaxSize, Timeout: time.Duration(w.TimeoutS) * time.Second,
+	})
+}
