@@ -62,12 +62,22 @@ func (s *Service) credentials() api.Resource[credential] {
 				}
 				in.ID = accessID(b.Access)
 			}
+			if in.Type == typeTOTP {
+				if _, err := totpSecret(in.Blob); err != nil {
+					return err
+				}
+			}
 			return s.keepCredential(c, in)
 		},
 		Updating: func(_ context.Context, _ *store.Tx, c *api.Call, old, changed *credential) (err error) {
 			moved := old.UserID != changed.UserID || old.Type != changed.Type || orNone(old.ProjectID) != orNone(changed.ProjectID)
 			if moved && !c.Caller.IsAdmin {
 				return cloud.Forbidden("Whose a credential is, for which project and of what type is for administrators to change.")
+			}
+			if c.Has("blob") && changed.Type == typeTOTP {
+				if _, err := totpSecret(changed.Blob); err != nil {
+					return err
+				}
 			}
 			if !c.Has("blob") {
 				if changed.Blob, err = s.secrets.open(old.Sealed, old.ID); err != nil {

@@ -22,6 +22,12 @@ type login struct {
 				ID string `json:"id"`
 			} `json:"token"`
 			AppCredential *appCredentialLogin `json:"application_credential"`
+			TOTP          *struct {
+				User struct {
+					named
+					Passcode string `json:"passcode"`
+				} `json:"user"`
+			} `json:"totp"`
 		} `json:"identity"`
 		Scope json.RawMessage `json:"scope"`
 	} `json:"auth"`
@@ -63,32 +69,41 @@ type scopes struct {
 	} `json:"OS-TRUST:trust"`
 }
 
-// prove finds out who logs in, by every method that the body names.
-func (s *Service) prove(ctx context.Context, l *login) (*token, error) {
+// prove finds out who logs in, by every method that the body names and by a
+// receipt for methods of before.
+func (s *Service) prove(ctx context.Context, l *login, receipt string) (*token, error) {
 	t := &token{}
-	id := &l.Auth.Identity
-	if len(id.Methods) == 0 {
-		return nil, cloud.BadRequest("auth.identity.methods is empty; allowed: password, token, application_credential")
+	if len(l.Auth.Identity.Methods) == 0 {
+		return nil, cloud.BadRequest("auth.identity.methods is empty; allowed: %v", loginMethods)
 	}
-	for _, m := range id.Methods {
-		var err error
-		switch {
-		case m == "password" && id.Password != nil:
-			err = s.byPassword(ctx, l, t)
-		case m == "token" && id.Token != nil:
-			err = s.byToken(id.Token.ID, t)
-		case m == "application_credential" && id.AppCredential != nil:
-			err = s.byAppCredential(ctx, l, t)
-		case m == "password" || m == "token" || m == "application_credential":
-			err = cloud.BadRequest("auth.identity.%s is missing", m)
-		default:
-			err = cloud.Unauthorized("Attempted to authenticate with an unsupported method.")
-		}
-		if err != nil {
+	for _, m := range l.Auth.Identity.Methods {
+		if err := s.proveBy(ctx, m, l, t); err != nil {
 			return nil, err
 		}
 	}
-	return t, nil
+	return t, s.byReceipt(receipt, t)
+}
+
+// loginMethods are the methods that a body may name.
+var loginMethods = []string{"password", "token", "application_credential", "totp"}
+
+// proveBy finds out who logs in by one method.
+func (s *Service) proveBy(ctx context.Context, method string, l *login, t *token) error {
+	id := &l.Auth.Identity
+	switch {
+	case method == "password" && id.Password != nil:
+		return s.byPassword(ctx, l, t)
+	case method == "token" && id.Token != nil:
+		return s.byToken(id.Token.ID, t)
+	case method == "application_credential" && id.AppCredential != nil:
+		return s.byAppCredential(ctx, l, t)
+	case method == "totp" && id.TOTP != nil:
+		return s.byTOTP(ctx, l, t)
+	case contains(loginMethods, method):
+		return cloud.BadRequest("auth.identity.%s is missing", method)
+	default:
+		return cloud.Unauthorized("Attempted to authenticate with an unsupported method.")
+	}
 }
 
 // byPassword checks name and password once, however often methods names it.

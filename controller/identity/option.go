@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
@@ -29,7 +31,8 @@ type optionType struct {
 
 var (
 	boolean = optionType{"true, false or null", func(value any) bool { _, ok := value.(bool); return ok }}
-	ruleSet = optionType{"a list of lists of methods, like [[\"password\", \"totp\"]], or null", func(value any) bool { _, ok := methodRules(value); return ok }}
+	ruleSet = optionType{fmt.Sprintf("a list of lists of methods, like [[\"password\", \"totp\"]], or null; the methods are %v", methodNames),
+		func(value any) bool { _, ok := methodRules(value); return ok }}
 )
 
 // The options that there are.
@@ -52,10 +55,13 @@ func methodRules(value any) (rules [][]string, ok bool) {
 		if !ok {
 			return nil, false
 		}
+		if len(list) == 0 {
+			return nil, false
+		}
 		rule := []string{}
 		for _, m := range list {
 			name, ok := m.(string)
-			if !ok {
+			if !ok || !slices.Contains(methodNames, name) {
 				return nil, false
 			}
 			rule = append(rule, name)

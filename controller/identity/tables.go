@@ -26,6 +26,7 @@ type tables struct {
 	accessRules    *store.Table[accessRule]
 	trusts         *store.Table[trust]
 	credentials    *store.Table[credential]
+	totp           *store.Table[totpKey]
 	consumers      *store.Table[consumer]
 	policies       *store.Table[policyDocument]
 	configs        *store.Table[configRow]
@@ -55,6 +56,7 @@ func newTables(db *store.DB) tables {
 		accessRules:    store.NewTable[accessRule](db, "access_rules"),
 		trusts:         store.NewTable[trust](db, "trusts"),
 		credentials:    store.NewTable[credential](db, "credentials"),
+		totp:           store.NewTable[totpKey](db, "credentials"),
 		consumers:      store.NewTable[consumer](db, "consumers"),
 		policies:       store.NewTable[policyDocument](db, "policies"),
 		configs:        store.NewTable[configRow](db, "domain_configs"),

@@ -47,10 +47,13 @@ const (
 	methodPassword methods = 1 << iota
 	methodToken
 	methodAppCredential
+	methodTOTP
+	methodOAuth1
+	methodEC2
 )
 
 // methodNames are the methods in the API's words, by bit.
-var methodNames = []string{"password", "token", "application_credential"}
+var methodNames = []string{"password", "token", "application_credential", "totp", "oauth1", "ec2credential"}
 
 // names are the methods in the API's words.
 func (m methods) names() []string {

@@ -45,11 +45,16 @@ func (s *Service) issue(ctx context.Context, c *api.Call) error {
 	if err := c.Read(&l); err != nil {
 		return err
 	}
-	t, err := s.prove(ctx, &l)
+	t, err := s.prove(ctx, &l, c.Request().Header.Get(headerReceipt))
 	if err != nil {
 		return err
 	}
 	t.issued, t.audit = s.clock(), newAuditID()
+	if u := s.now.Load().users[t.user]; u != nil {
+		if rules := u.missing(t.methods); rules != nil {
+			return s.giveReceipt(c, t, rules)
+		}
+	}
 	if err := s.wantScope(&l, t); err != nil {
 		return err
 	}
