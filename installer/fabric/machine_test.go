@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { inside.Main(m, "bonding", "8021q") }
 
 // TestInMachine runs the tests that are named TestInside. Cards 0 and 2 are the
 // ends of one cable, 1 and 3 those of the other.
-func TestInMachine(t *testing.T) { inside.Run(t, 2) }
+func TestInMachine(t *testing.T) { inside.Machine{Cables: 2}.Run(t, "") }
 
 // device finds a card by its permanent address.
 func device(t *testing.T, mac string) netlink.Link {

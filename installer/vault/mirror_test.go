@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/qa/inside"
 )
 
 // text is what the device has at that place, a MiB each.
@@ -72,7 +73,7 @@ func stat(t *testing.T) string {
 }
 
 func TestInsideMirrorMake(t *testing.T) {
-	insideOnly(t)
+	inside.Only(t)
 	v, err := Make(t.Context(), New{Parts: []string{"/dev/vda", "/dev/vdb"}, Encrypt: plan.CryptTPM})
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +96,7 @@ func TestInsideMirrorMake(t *testing.T) {
 }
 
 func TestInsideMirrorWhole(t *testing.T) {
-	insideOnly(t)
+	inside.Only(t)
 	opened(t, func(v *Volume) {
 		if got := text(t, v.Path, 1); got != "first" || v.Notes() != nil {
 			t.Errorf("it holds %q, and says %q", got, v.Notes())
@@ -120,7 +121,7 @@ func further(t *testing.T, v *Volume, device string) {
 
 // TestInsideMirrorAlone starts without the first disk, and writes.
 func TestInsideMirrorAlone(t *testing.T) {
-	insideOnly(t)
+	inside.Only(t)
 	opened(t, func(v *Volume) {
 		if got := text(t, v.Path, 1); got != "first" || len(v.Notes()) != 1 || !strings.HasPrefix(v.Notes()[0], "the mirror lacks a disk") {
 			t.Errorf("it holds %q, and says %q", got, v.Notes())
@@ -133,7 +134,7 @@ func TestInsideMirrorAlone(t *testing.T) {
 // TestInsideMirrorStale starts with both again: the newer data count, and the
 // other disk gets them.
 func TestInsideMirrorStale(t *testing.T) {
-	insideOnly(t)
+	inside.Only(t)
 	opened(t, func(v *Volume) {
 		if got := text(t, v.Path, 1); got != "second" || len(v.Notes()) != 1 || !strings.HasPrefix(v.Notes()[0], "the mirror's part on /dev/vda was away") {
 			t.Errorf("it holds %q, and says %q", got, v.Notes())
@@ -149,7 +150,7 @@ func TestInsideMirrorStale(t *testing.T) {
 
 // TestInsideMirrorAgain has one disk alone, first the one that was away.
 func TestInsideMirrorAgain(t *testing.T) {
-	insideOnly(t)
+	inside.Only(t)
 	opened(t, func(v *Volume) {
 		if got := text(t, v.Path, 1); got != "second" {
 			t.Errorf("it holds %q", got)
@@ -161,7 +162,7 @@ func TestInsideMirrorAgain(t *testing.T) {
 // TestInsideMirrorApart starts with both, which were each started from alone:
 // one counts, and the other is left as it is.
 func TestInsideMirrorApart(t *testing.T) {
-	insideOnly(t)
+	inside.Only(t)
 	opened(t, func(v *Volume) {
 		if n := v.Notes(); len(n) != 1 || !strings.Contains(n[0], " has data of its own") || !strings.Contains(stat(t), "[2/1]") {
 			t.Errorf("it says %q: %s", n, stat(t))

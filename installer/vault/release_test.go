@@ -5,11 +5,12 @@ import (
 
 	"github.com/cairn-cloud/cairn/installer/disk"
 	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/qa/inside"
 )
 
 // TestInsideRelease leaves a vault open on a mirror, as an installer finds it that is started by kexec, and frees the disk.
 func TestInsideRelease(t *testing.T) {
-	insideOnly(t)
+	inside.Only(t)
 	if _, err := Make(t.Context(), New{Parts: []string{partition, "/dev/vdb"}, Encrypt: plan.CryptTPM}); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 func TestMain(m *testing.M) { machine.Main(m, "bridge", "8021q", "bonding") }
 
 // TestInMachine runs the tests that are named TestInside.
-func TestInMachine(t *testing.T) { machine.Run(t, 1) }
+func TestInMachine(t *testing.T) { machine.Machine{Cables: 1}.Run(t, "") }
 
 // do runs f in the namespace.
 func do(t *testing.T, ns netns.NsHandle, f func() error) {
