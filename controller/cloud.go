@@ -31,6 +31,7 @@ type Options struct {
 	Accounts          cluster.Accounts // of nodes, at the broker
 	StateDir          string
 	AdminPasswordFile string
+	PolicyDir         string                  // of the operator's rules; empty: there are none
 	Passwords         *identity.PasswordRules // nil: identity's defaults
 	Region            string
 	VLANFrom, VLANTo  int
@@ -119,9 +120,13 @@ func (c *Cloud) build(ctx context.Context, o Options) error {
 
 // handlers makes what answers on both ports.
 func (c *Cloud) handlers(o Options) error {
+	overrides, err := policyFiles(o.PolicyDir).read()
+	if err != nil {
+		return err
+	}
 	server, err := api.New(api.Options{
 		Services: []api.Service{c.Identity.API(), c.Image.API(), c.Network.API(), c.Compute.API(), c.Cluster.API()},
-		Auth:     c.Identity, Log: o.Log, Clock: o.Clock,
+		Auth:     c.Identity, Log: o.Log, Clock: o.Clock, Overrides: overrides,
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/cairn-cloud/cairn/controller/identity"
 	"github.com/cairn-cloud/cairn/controller/image"
@@ -25,6 +26,9 @@ type Config struct {
 	Broker     Broker   `json:"broker"`
 
 	AdminPasswordFile string `json:"admin_password_file"`
+	// PolicyDir holds the operator's rules, a file for each service that has
+	// some ("compute.yaml"); empty: state_dir/policy.
+	PolicyDir string `json:"policy_dir"`
 	// Passwords are the rules of passwords and log-ins; what is absent is as in
 	// identity.DefaultPasswordRules.
 	Passwords *identity.PasswordRules `json:"passwords"`
@@ -122,6 +126,14 @@ func (c *Config) Check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// policies are where the operator's rules are.
+func (c *Config) policies() string {
+	if c.PolicyDir != "" {
+		return c.PolicyDir
+	}
+	return filepath.Join(c.StateDir, "policy")
 }
 
 // database is how to reach the schema of a service with one of its accounts.

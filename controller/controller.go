@@ -32,7 +32,10 @@ type Command struct {
 // Run serves until ctx ends.
 func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
 	conf, err := LoadConfig(c.Config)
-	if err != nil || c.Check {
+	if err != nil {
+		return err
+	}
+	if _, err := policyFiles(conf.policies()).read(); err != nil || c.Check {
 		return err
 	}
 	return Serve(ctx, conf, log)
@@ -76,7 +79,7 @@ func work(ctx context.Context, c Config, f *front, log *slog.Logger) (err error)
 			}
 			return c.database(service, "")
 		},
-		Bus: b, Accounts: definitionsFile(c.Broker.Definitions), StateDir: c.StateDir, AdminPasswordFile: c.AdminPasswordFile, Passwords: c.Passwords,
+		Bus: b, Accounts: definitionsFile(c.Broker.Definitions), StateDir: c.StateDir, AdminPasswordFile: c.AdminPasswordFile, PolicyDir: c.policies(), Passwords: c.Passwords,
 		Region: c.Region, VLANFrom: c.VLANFrom, VLANTo: c.VLANTo, MTU: c.MTU, Image: c.Image, Log: log,
 	})
 	if err != nil {

@@ -39,7 +39,7 @@ func (s *Service) API() api.Service {
 				return c.JSON(http.StatusOK, map[string]any{"node": n})
 			}},
 		},
-		Rules: []policy.Rule{{Name: ruleNodes, Check: policy.Admin, Doc: "See the nodes of the cluster."}},
+		Rules: []policy.Rule{{Name: ruleNodes, Check: policy.AdminOrSystemReader, Doc: "See the nodes of the cluster."}},
 	}
 }
 

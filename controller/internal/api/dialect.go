@@ -33,6 +33,10 @@ type Dialect struct {
 	Bulk         bool // {"networks": [...]} creates several
 	Slash        bool // a slash at the end of a path means nothing; else there is no such path
 
+	// Scopes are the kinds of scope that a token must have one of: "project",
+	// "domain", "system"; none: any token will do.
+	Scopes []string
+
 	// AllProjects is the query parameter by which administrators list the rows
 	// of all projects; empty: they always do.
 	AllProjects string
@@ -116,7 +120,7 @@ func ComputeDialect() Dialect {
 		RequestIDs:    []string{"X-Compute-Request-Id"},
 		LegacyVersion: "X-OpenStack-Nova-API-Version",
 		UpdateMethod:  http.MethodPut, TimeLayout: layoutSeconds,
-		AllProjects: "all_tenants", Paging: PageNext, MaxLimit: 1000,
+		Scopes: []string{cloud.ScopeProject}, AllProjects: "all_tenants", Paging: PageNext, MaxLimit: 1000,
 		Rule: func(policy, name, plural string, op Op) string {
 			if op == OpList {
 				op = "index"
@@ -148,7 +152,7 @@ func NetworkDialect() Dialect {
 		},
 		Statuses:     map[cloud.Kind]int{cloud.KindOverQuota: http.StatusConflict},
 		UpdateMethod: http.MethodPut, TimeLayout: layoutSeconds, Fields: true, Bulk: true,
-		Paging: PageNextPrev,
+		Scopes: []string{cloud.ScopeProject}, Paging: PageNextPrev,
 		Rule: func(policy, name, plural string, op Op) string {
 			return verbs[op] + policy
 		},
@@ -172,7 +176,7 @@ func ImageDialect() Dialect {
 		},
 		ReadOnly:     cloud.KindForbidden,
 		UpdateMethod: http.MethodPatch, TimeLayout: layoutSeconds,
-		Paging: PageImage, MaxLimit: 1000,
+		Scopes: []string{cloud.ScopeProject}, Paging: PageImage, MaxLimit: 1000,
 		Rule: func(policy, name, plural string, op Op) string {
 			switch op {
 			case OpCreate:

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,6 +149,9 @@ func (b *bound) handler(h handling, f func(ctx context.Context, c *Call) error) 
 func (b *bound) prepare(c *Call, h handling) error {
 	if token := c.r.Header.Get("X-Auth-Token"); token != "" || !h.public {
 		caller, err := b.authenticate(c, token)
+		if err == nil && !h.public {
+			err = b.inScope(caller)
+		}
 		switch {
 		case err == nil:
 			c.Caller = caller
@@ -158,6 +162,17 @@ func (b *bound) prepare(c *Call, h handling) error {
 	v, err := b.micro.negotiate(c.w, c.r)
 	c.Version = v
 	return err
+}
+
+// inScope refuses callers whose token is for something that the service has
+// nothing of.
+func (b *bound) inScope(c *cloud.Caller) error {
+	allowed := b.service.Dialect.Scopes
+	if len(allowed) == 0 || slices.Contains(allowed, c.Scope()) {
+		return nil
+	}
+	return cloud.Forbidden("The %s service needs a token with the scope %s; this one's scope is %s.",
+		b.service.Name, strings.Join(allowed, " or "), orElse(c.Scope(), "nothing"))
 }
 
 func (b *bound) authenticate(c *Call, token string) (*cloud.Caller, error) {

@@ -152,6 +152,9 @@ func (r *compiled[T]) scope(ctx context.Context, c *Call, list bool) ([]store.Co
 		more, err := r.Scope(ctx, c)
 		return append(conds, more...), err
 	}
+	if list && !c.Caller.IsAdmin && r.dialect.AllProjects != "" && asksAll(c, r.dialect.AllProjects) {
+		return nil, cloud.Forbidden("Only administrators may list the %s of all projects.", r.Plural)
+	}
 	if r.Owner == Cloud || c.Caller.IsAdmin && (!list || r.dialect.AllProjects == "" || asksAll(c, r.dialect.AllProjects)) {
 		return conds, nil
 	}

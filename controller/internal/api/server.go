@@ -25,6 +25,8 @@ type Options struct {
 	Auth     Authenticator
 	Log      *slog.Logger
 	Clock    cloud.Clock // nil: the machine's
+	// Overrides are the operator's rules in the place of defaults, by service.
+	Overrides map[string][]policy.Override
 }
 
 // A Server answers for all services, each below its Path.
@@ -95,7 +97,9 @@ func bind(s *Service, o Options) (*bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.policy = set
+	if b.policy, err = set.Override(o.Overrides[s.Name]); err != nil {
+		return nil, err
+	}
 	if s.Min == "" {
 		return b, nil
 	}

@@ -33,6 +33,27 @@ type Caller struct {
 	RequestID string // of this request, set by the API
 }
 
+// The kinds of scope.
+const (
+	ScopeProject = "project"
+	ScopeDomain  = "domain"
+	ScopeSystem  = "system"
+)
+
+// Scope is the kind of the token's scope; empty: it has none.
+func (c *Caller) Scope() string {
+	switch {
+	case c.ProjectID != "":
+		return ScopeProject
+	case c.DomainID != "":
+		return ScopeDomain
+	case c.System:
+		return ScopeSystem
+	default:
+		return ""
+	}
+}
+
 // Has tells whether the caller has the role, by name.
 func (c *Caller) Has(role string) bool { return slices.Contains(c.Roles, role) }
 

@@ -17,7 +17,9 @@ const (
 	Member  = "role:admin or (role:member and project_id:%(project_id)s)"
 	Manager = "role:admin or (role:manager and project_id:%(project_id)s)"
 	Self    = "role:admin or user_id:%(user_id)s"
-	InScope = "role:admin or role:reader" // any project, with a role in it
+	// AdminOrSystemReader is who may look at what belongs to the whole system.
+	AdminOrSystemReader = "role:admin or (role:reader and system_scope:all)"
+	InScope             = "role:admin or role:reader" // any project, with a role in it
 )
 
 // A Rule names who may do one thing.
