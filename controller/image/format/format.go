@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 )
@@ -34,8 +35,15 @@ var signatures = []struct {
 	{"luks", 0, "LUKS\xba\xbe"},
 	{"parallels", 0, "WithoutFreeSpace"},
 	{"parallels", 0, "WithouFreSpacExt"},
-	{"iso", 0x8001, "CD001"},
+	{"bochs", 0, "Bochs Virtual HD Image"},
+	{"cloop", 0, "#!/bin/sh\n#V2.0 Format"},
+	{"iso", isoVolume + 1, isoMagic},
 }
+
+// tails tell formats that say at their end what they are.
+var tails = []struct{ name, magic string }{{"vhd", "conectix"}, {"dmg", "koly"}}
+
+const tailSize = 512
 
 // Detect lists the formats whose signatures the head has; none is raw.
 func Detect(head []byte) []string {
@@ -44,6 +52,9 @@ func Detect(head []byte) []string {
 		if len(head) >= s.offset+len(s.magic) && string(head[s.offset:s.offset+len(s.magic)]) == s.magic {
 			found = append(found, s.name)
 		}
+	}
+	if isDescriptor(head) && !slices.Contains(found, "vmdk") {
+		found = append(found, "vmdk")
 	}
 	return found
 }
@@ -74,10 +85,14 @@ func Check(declared string, head []byte) (virtualSize int64, err error) {
 		return checkVMDK(head)
 	case "vdi":
 		return checkVDI(head)
-	case "vhdx", "iso":
+	case "vhdx":
 		if len(Detect(head)) == 0 {
-			return 0, cloud.BadRequest("The image's disk_format is %s, but its data is not.", declared)
+			return 0, cloud.BadRequest("The image's disk_format is vhdx, but its data is not.")
 		}
+	case "iso":
+		return 0, checkISO(head)
+	case "raw", "ami", "ari", "aki":
+		return 0, checkRaw(declared, head)
 	case "ova":
 		return 0, checkOVA(head)
 	case "docker":
@@ -97,13 +112,49 @@ func Check(declared string, head []byte) (virtualSize int64, err error) {
 // head has said it.
 func Inspect(declared string, r io.ReaderAt, size int64) (virtualSize int64, err error) {
 	switch declared {
+	case "qcow2":
+		return 0, inspectQCOW2(r, size)
+	case "vmdk":
+		return 0, inspectVMDK(r, size)
+	case "vdi":
+		return 0, inspectVDI(r, size)
 	case "vhd":
 		return inspectVHD(r, size)
 	case "vhdx":
-		return inspectVHDX(r)
+		return inspectVHDX(r, size)
+	case "iso":
+		return 0, errors.Join(inspectISO(r, size), inspectTail(declared, r, size))
+	case "ova":
+		return 0, inspectOVA(r, size)
 	default:
-		return 0, nil
+		return 0, inspectTail(declared, r, size)
 	}
+}
+
+// inspectTail refuses what says at its end that it is something else.
+func inspectTail(declared string, r io.ReaderAt, size int64) error {
+	if size < tailSize {
+		return nil
+	}
+	tail, err := readAt(r, size-tailSize, tailSize)
+	if err != nil {
+		return err
+	}
+	for _, t := range tails {
+		if bytes.HasPrefix(tail, []byte(t.magic)) {
+			return cloud.BadRequest("The image's data ends as one of the format %s does, but its disk_format is %s.", t.name, declared)
+		}
+	}
+	return nil
+}
+
+// within refuses a part of an image that is not within its file. Offsets come
+// from the image: any number.
+func within(what string, at, n uint64, size int64) error {
+	if at > uint64(size) || n > uint64(size)-at {
+		return cloud.BadRequest("The image is cut off: its %s is at %d with %d bytes, the file has %d.", what, at, n, size)
+	}
+	return nil
 }
 
 // readAt reads n bytes at an offset; an image that ends before them is cut off.
@@ -121,20 +172,4 @@ func readAt(r io.ReaderAt, off int64, n int) ([]byte, error) {
 	default:
 		return nil, err
 	}
-}
-
-// isTar tells whether the head is that of a tar (POSIX or GNU).
-func isTar(head []byte) bool { return len(head) >= 512 && string(head[257:262]) == "ustar" }
-
-// checkOVA wants a tar that begins with its description, as DMTF's DSP0243
-// has it.
-func checkOVA(head []byte) error {
-	if !isTar(head) {
-		return cloud.BadRequest("The image's container_format is ova, but its data is no tar.")
-	}
-	name, _, _ := bytes.Cut(head[:100], []byte{0})
-	if !bytes.HasSuffix(bytes.ToLower(name), []byte(".ovf")) {
-		return cloud.BadRequest("The image's container_format is ova, but its first file is %.64q; allowed: a name that ends in .ovf.", name)
-	}
-	return nil
 }

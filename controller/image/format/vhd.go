@@ -16,6 +16,7 @@ const (
 	vhdNext     = 16
 	vhdSize     = 48
 	vhdKind     = 60
+	vhdSum      = 64 // checksum
 	vhdFooter   = 512
 	vhdParent   = 40  // of the dynamic header: UUID
 	vhdLocators = 576 // of the dynamic header: eight of 24 bytes
@@ -38,6 +39,8 @@ func inspectVHD(r io.ReaderAt, size int64) (int64, error) {
 	version, kind := binary.BigEndian.Uint32(footer[vhdVersion:]), binary.BigEndian.Uint32(footer[vhdKind:])
 	disk := binary.BigEndian.Uint64(footer[vhdSize:])
 	switch {
+	case binary.BigEndian.Uint32(footer[vhdSum:]) != sumOf(footer):
+		return 0, cloud.BadRequest("The image is a VHD whose footer has the checksum %#x; right were %#x.", binary.BigEndian.Uint32(footer[vhdSum:]), sumOf(footer))
 	case version>>16 != 1:
 		return 0, cloud.BadRequest("The image is a VHD of version %#x; allowed: 0x10000.", version)
 	case disk == 0 || disk > maxVirtualSize:
@@ -50,6 +53,18 @@ func inspectVHD(r io.ReaderAt, size int64) (int64, error) {
 		return 0, cloud.BadRequest("The image is a VHD of the kind %d; allowed: 2 (fixed), 3 (dynamic).", kind)
 	}
 	return int64(disk), checkDynamic(r, footer)
+}
+
+// sumOf is the checksum of a footer: the complement of the sum of its bytes but
+// for the checksum's own.
+func sumOf(footer []byte) uint32 {
+	sum := uint32(0)
+	for i, b := range footer {
+		if i < vhdSum || i >= vhdSum+4 {
+			sum += uint32(b)
+		}
+	}
+	return ^sum
 }
 
 // noCopy sees that a fixed VHD does not begin like one of another kind:

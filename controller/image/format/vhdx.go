@@ -11,6 +11,10 @@ import (
 // The structure of VHDX ([MS-VHDX]): offsets in bytes, all numbers little
 // endian; GUIDs as they are on disk.
 const (
+	vhdxHeader1  = 64 << 10
+	vhdxHeader2  = 128 << 10
+	vhdxSequence = 8 // of a header
+	vhdxLog      = 48
 	vhdxRegions1 = 192 << 10
 	vhdxRegions2 = 256 << 10
 	vhdxTable    = 64 << 10
@@ -18,6 +22,7 @@ const (
 	vhdxMost     = 2047 // entries of a table
 	vhdxItems    = 1 << 20
 
+	guidBlocks   = "\x66\x77\xc2\x2d\x23\xf6\x00\x42\x9d\x64\x11\x5e\x9b\xfd\x4a\x08"
 	guidMetadata = "\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e"
 	guidParams   = "\x37\x67\xa1\xca\x36\xfa\x43\x4d\xb3\xb6\x33\xf0\xaa\x44\xe7\x6b"
 	guidSize     = "\x24\x42\xa5\x2f\x1b\xcd\x76\x48\xb2\x11\x5d\xbe\xd8\x3b\xf4\xb8"
@@ -28,7 +33,7 @@ const (
 
 // inspectVHDX finds the metadata by both copies of the region table, and
 // refuses images with a parent. It gives the size of the disk.
-func inspectVHDX(r io.ReaderAt) (int64, error) {
+func inspectVHDX(r io.ReaderAt, size int64) (int64, error) {
 	head, err := readAt(r, 0, 8)
 	if err != nil {
 		return 0, err
@@ -36,11 +41,14 @@ func inspectVHDX(r io.ReaderAt) (int64, error) {
 	if string(head) != "vhdxfile" {
 		return 0, cloud.BadRequest("The image's disk_format is vhdx, but its data is not.")
 	}
-	first, err := metadataOf(r, vhdxRegions1)
+	if err := noLog(r); err != nil {
+		return 0, err
+	}
+	first, err := metadataOf(r, vhdxRegions1, size)
 	if err != nil {
 		return 0, err
 	}
-	second, err := metadataOf(r, vhdxRegions2)
+	second, err := metadataOf(r, vhdxRegions2, size)
 	if err != nil {
 		return 0, err
 	}
@@ -50,8 +58,32 @@ func inspectVHDX(r io.ReaderAt) (int64, error) {
 	return readMetadata(r, first)
 }
 
-// metadataOf is where a region table says that the metadata is.
-func metadataOf(r io.ReaderAt, at int64) (int64, error) {
+// noLog sees that nothing waits in the log: what it would write over is what
+// is looked at here.
+func noLog(r io.ReaderAt) error {
+	var sequence [2]uint64
+	var dirty [2]bool
+	for i, at := range []int64{vhdxHeader1, vhdxHeader2} {
+		h, err := readAt(r, at, 4<<10)
+		if err != nil {
+			return err
+		}
+		if string(h[:4]) == "head" {
+			sequence[i], dirty[i] = binary.LittleEndian.Uint64(h[vhdxSequence:])+1, !zero(h[vhdxLog:vhdxLog+16])
+		}
+	}
+	switch {
+	case sequence == [2]uint64{}:
+		return cloud.BadRequest("The image is a VHDX without a header.")
+	case sequence[0] >= sequence[1] && dirty[0], sequence[1] >= sequence[0] && dirty[1]:
+		return cloud.BadRequest("The image is a VHDX with a log that was not played back; that is not allowed.")
+	}
+	return nil
+}
+
+// metadataOf is where a region table says that the metadata is. Regions that
+// nobody knows and that are required are refused.
+func metadataOf(r io.ReaderAt, at, size int64) (int64, error) {
 	table, err := readAt(r, at, vhdxTable)
 	if err != nil {
 		return 0, err
@@ -60,18 +92,28 @@ func metadataOf(r io.ReaderAt, at int64) (int64, error) {
 	if string(table[:4]) != "regi" || n > vhdxMost {
 		return 0, cloud.BadRequest("The image is a VHDX without a region table.")
 	}
+	found := int64(0)
 	for i := range int(n) {
 		entry := table[16+i*vhdxEntry:][:vhdxEntry]
-		if string(entry[:16]) != guidMetadata {
-			continue
+		offset, length := binary.LittleEndian.Uint64(entry[16:]), uint64(binary.LittleEndian.Uint32(entry[24:]))
+		switch string(entry[:16]) {
+		case guidMetadata:
+			if offset < 1<<20 || offset > maxVirtualSize || found != 0 {
+				return 0, cloud.BadRequest("The image is a VHDX with metadata at %d, or twice.", offset)
+			}
+			found = int64(offset)
+		case guidBlocks:
+			if err := within("block allocation table", offset, length, size); err != nil {
+				return 0, err
+			}
+		default:
+			return 0, cloud.BadRequest("The image is a VHDX with the unknown region %x; that is not allowed.", entry[:16])
 		}
-		offset := binary.LittleEndian.Uint64(entry[16:])
-		if offset < 1<<20 || offset > maxVirtualSize {
-			break
-		}
-		return int64(offset), nil
 	}
-	return 0, cloud.BadRequest("The image is a VHDX without metadata.")
+	if found == 0 {
+		return 0, cloud.BadRequest("The image is a VHDX without metadata.")
+	}
+	return found, nil
 }
 
 // readMetadata reads the table of items at an offset.
