@@ -45,12 +45,18 @@ func (s *Service) bootstrap(ctx context.Context) error {
 	})
 }
 
-// firstRoles are the roles of every cloud: each implies the next one.
+// firstRoles are the roles of every cloud: each implies the next one. Beside
+// them stands the role of services, which implies none.
 var firstRoles = []string{"admin", "manager", "member", "reader"}
+
+const roleService = "service"
 
 // bootstrapRoles makes the first roles. What a role implies is written down
 // together with it and may be changed afterwards.
 func bootstrapRoles(ctx context.Context, tx *store.Tx) error {
+	if _, err := tx.ExecContext(ctx, "INSERT IGNORE INTO roles (id, name, description) VALUES (?, ?, '')", cloud.NewHexID(), roleService); err != nil {
+		return err
+	}
 	for i, role := range firstRoles {
 		res, err := tx.ExecContext(ctx, "INSERT IGNORE INTO roles (id, name, description) VALUES (?, ?, '')", cloud.NewHexID(), role)
 		if err != nil {

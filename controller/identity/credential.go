@@ -32,6 +32,10 @@ type ec2Blob struct {
 	Access  string  `json:"access"`
 	Secret  string  `json:"secret"`
 	TrustID *string `json:"trust_id"`
+
+	// What else a key may have been made with, in the words of other clouds.
+	AppCredentialID *string `json:"app_cred_id,omitempty"`
+	AccessTokenID   *string `json:"access_token_id,omitempty"`
 }
 
 // credentials describes /credentials: users have their own, administrators

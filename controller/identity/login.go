@@ -144,8 +144,8 @@ func (s *Service) byToken(text string, t *token) error {
 	if err != nil {
 		return err
 	}
-	if v.trust != nil || v.appCredential != nil {
-		return cloud.Forbidden("A token of a trust or an application credential cannot be exchanged for another one.")
+	if v.delegated() {
+		return cloud.Forbidden("A token of a trust, an application credential, an EC2 key or an OAuth consumer cannot be exchanged for another one.")
 	}
 	if t.user != "" && t.user != v.user.ID {
 		return cloud.Unauthorized("")

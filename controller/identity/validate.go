@@ -115,6 +115,12 @@ func (n *snapshot) enabledDomain(id string) bool {
 	return d != nil && d.Enabled
 }
 
+// delegated tells whether the token was made with what somebody gave away in
+// part, or keeps for a program.
+func (v *session) delegated() bool {
+	return v.trust != nil || v.appCredential != nil || v.methods&(methodOAuth1|methodEC2) != 0
+}
+
 // caller is the session in the words that all services share.
 func (v *session) caller() *cloud.Caller {
 	c := &cloud.Caller{UserID: v.user.ID, UserName: v.user.Name, UserDomainID: v.user.DomainID}
@@ -129,7 +135,7 @@ func (v *session) caller() *cloud.Caller {
 		c.Roles = append(c.Roles, r.Name)
 	}
 	c.IsAdmin = c.Has("admin")
-	c.Delegated = v.trust != nil || v.appCredential != nil
+	c.Delegated = v.delegated()
 	if a := v.appCredential; a != nil {
 		// What is held to access rules cannot make what is not.
 		c.MayDelegate, c.Permits = a.Unrestricted && a.RuleIDs == nil, v.snap.permits(a)
