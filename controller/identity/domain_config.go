@@ -6,26 +6,20 @@ import (
 	"maps"
 	"net/http"
 
+	"github.com/cairn-cloud/cairn/controller/identity/directory"
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
-// A domainConfig is the options of a domain by group: how its users are
-// found. It is kept and shown; users of every domain are in our tables.
+// A domainConfig is the options of a domain by group: where its users come
+// from (see directory.go). It may be written in parts, so one that cannot be
+// used yet is kept, and says why when it is used.
 type domainConfig map[string]map[string]any
 
 // defaultConfig is what holds for a domain that has no configuration.
 func defaultConfig() domainConfig {
-	return domainConfig{
-		"identity": {"driver": "sql", "list_limit": nil},
-		"ldap": {
-			"url": "ldap://localhost", "user": nil, "suffix": "cn=example,cn=com", "query_scope": "one", "page_size": 0,
-			"user_tree_dn": nil, "user_filter": nil, "user_objectclass": "inetOrgPerson", "user_id_attribute": "cn", "user_name_attribute": "sn",
-			"group_tree_dn": nil, "group_filter": nil, "group_objectclass": "groupOfNames", "group_id_attribute": "cn", "group_name_attribute": "ou",
-			"use_tls": false, "tls_cacertfile": nil, "tls_req_cert": "demand",
-		},
-	}
+	return domainConfig{"identity": {"driver": driverSQL, "list_limit": nil}, "ldap": directory.Defaults()}
 }
 
 // A configRow is the configuration of one domain.
@@ -107,19 +101,17 @@ func (s *Service) configOf(ctx context.Context, q store.Querier, c *api.Call) (d
 	if err != nil {
 		return nil, err
 	}
-	text, err := s.secrets.open(row.Sealed, id)
-	if err != nil {
-		return nil, err
-	}
-	config := domainConfig{}
-	if err := json.Unmarshal([]byte(text), &config); err != nil {
-		return nil, err
-	}
-	return config, nil
+	return s.openConfig(row)
 }
 
 // keepConfig replaces the configuration of a domain.
 func (s *Service) keepConfig(ctx context.Context, tx *store.Tx, id string, config domainConfig) error {
+	if err := config.check(); err != nil {
+		return err
+	}
+	if err := s.checkDriver(ctx, tx, id, config); err != nil {
+		return err
+	}
 	if _, err := s.tables.configs.In(tx).Delete(ctx, store.Eq("domain_id", id)); err != nil || len(config) == 0 {
 		return err
 	}
@@ -154,6 +146,30 @@ func readConfig(c *api.Call, to any) error {
 	return nil
 }
 
+// check refuses options that there are not, and values that are never right.
+func (d domainConfig) check() error {
+	for group, options := range d {
+		for name := range options {
+			if _, ok := defaultConfig()[group][name]; !ok && (group != "ldap" || name != "password") {
+				return cloud.Forbidden("config.%s.%s is not supported; allowed: %v", group, name, sortedKeys(defaultConfig()[group]))
+			}
+		}
+	}
+	switch driver := d["identity"]["driver"].(type) {
+	case nil:
+	case string:
+		if len(driver) > 255 {
+			return cloud.BadRequest("config.identity.driver has %d characters; allowed: 255 at most", len(driver))
+		}
+	default:
+		return cloud.BadRequest("config.identity.driver is %v; allowed: sql, ldap", driver)
+	}
+	if _, err := directory.Parse(d["ldap"]); err != nil {
+		return cloud.BadRequest("config.ldap: %v", err)
+	}
+	return nil
+}
+
 // putConfig answers PUT: a new configuration, whole.
 func (s *Service) putConfig(ctx context.Context, c *api.Call) error {
 	config := domainConfig{}
@@ -161,7 +177,7 @@ func (s *Service) putConfig(ctx context.Context, c *api.Call) error {
 		return err
 	}
 	code := http.StatusOK
-	err := s.db.Transact(ctx, func(tx *store.Tx) error {
+	err := s.change(ctx, func(tx *store.Tx) error {
 		_, err := s.configOf(ctx, tx, c)
 		if cloud.IsNotFound(err) && s.now.Load().domains[c.Param("domain_id")] != nil {
 			code, err = http.StatusCreated, nil
@@ -180,7 +196,7 @@ func (s *Service) putConfig(ctx context.Context, c *api.Call) error {
 // changeConfig replaces the configuration of the path's domain by what do
 // makes of it, and gives that.
 func (s *Service) changeConfig(ctx context.Context, c *api.Call, do func(old domainConfig) (domainConfig, error)) (changed domainConfig, err error) {
-	return changed, s.db.Transact(ctx, func(tx *store.Tx) error {
+	return changed, s.change(ctx, func(tx *store.Tx) error {
 		old, err := s.configOf(ctx, tx, c)
 		if err != nil {
 			return err

@@ -17,25 +17,37 @@ type Group struct {
 	DomainID    string `json:"domain_id"   db:"domain_id"   api:"create,filter"`
 	Description string `json:"description" db:"description" api:"create,update,max=65535"`
 	Extra       extra  `                   db:"extra,json"  api:"inline"`
+
+	LocalID *string `json:"-" db:"local_id"` // in a directory; nil: the group is ours
+	Gone    bool    `json:"-" db:"gone"`     // from there
 }
 
 // groups describes /groups and who is in them.
 func (s *Service) groups() api.Resource[Group] {
 	return api.Resource[Group]{
 		Name: "group", Path: "/groups", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
-		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.groups,
+		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.groups, Scope: s.seenGroups,
 		Creating: func(ctx context.Context, tx *store.Tx, c *api.Call, in *Group) error {
 			in.Extra.clean()
 			if err := s.inDomain(c, &in.DomainID); err != nil {
 				return err
 			}
+			if err := s.mayWrite(in.DomainID); err != nil {
+				return err
+			}
 			return s.touch(ctx, tx)
 		},
-		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _, changed *Group) error {
+		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, old, changed *Group) error {
+			if err := fromDirectory("group", old.ID, old.LocalID); err != nil {
+				return err
+			}
 			changed.Extra.clean()
 			return s.touch(ctx, tx)
 		},
 		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, g *Group) error {
+			if err := fromDirectory("group", g.ID, g.LocalID); err != nil {
+				return err
+			}
 			if err := s.dropActor(ctx, tx, "group", g.ID); err != nil {
 				return err
 			}
@@ -51,9 +63,12 @@ func (s *Service) groups() api.Resource[Group] {
 }
 
 // groupUsers lists who is in a group.
-func (s *Service) groupUsers(_ context.Context, c *api.Call, g *Group) (any, error) {
+func (s *Service) groupUsers(ctx context.Context, c *api.Call, g *Group) (any, error) {
 	expiry, err := parseTimeFilters("password_expires_at", c.Query()["password_expires_at"])
 	if err != nil {
+		return nil, err
+	}
+	if err := s.lookAtGroup(ctx, g.ID); err != nil {
 		return nil, err
 	}
 	snap := s.now.Load()
@@ -68,6 +83,9 @@ func (s *Service) groupUsers(_ context.Context, c *api.Call, g *Group) (any, err
 
 func (s *Service) addToGroup(ctx context.Context, c *api.Call, g *Group) (any, error) {
 	user := c.Param("user_id")
+	if err := s.ownMember(g, user); err != nil {
+		return nil, err
+	}
 	return nil, s.change(ctx, func(tx *store.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO group_members (group_id, user_id) SELECT ?, id FROM users WHERE id = ?", g.ID, user)
 		if err == nil && s.now.Load().users[user] == nil {
@@ -77,7 +95,22 @@ func (s *Service) addToGroup(ctx context.Context, c *api.Call, g *Group) (any, e
 	})
 }
 
-func (s *Service) isInGroup(_ context.Context, c *api.Call, g *Group) (any, error) {
+// ownMember refuses to change who is in a group if either comes from a
+// directory: a group has users of its own domain's directory, and no others.
+func (s *Service) ownMember(g *Group, user string) error {
+	if err := fromDirectory("group", g.ID, g.LocalID); err != nil {
+		return err
+	}
+	if u := s.now.Load().users[user]; u != nil {
+		return fromDirectory("user", u.ID, u.LocalID)
+	}
+	return nil
+}
+
+func (s *Service) isInGroup(ctx context.Context, c *api.Call, g *Group) (any, error) {
+	if err := s.lookAtUser(ctx, c.Param("user_id")); err != nil {
+		return nil, err
+	}
 	if !contains(s.now.Load().groupsOf[c.Param("user_id")], g.ID) {
 		return nil, cloud.NotFound("User %s not found in group %s.", c.Param("user_id"), g.ID)
 	}
@@ -85,6 +118,9 @@ func (s *Service) isInGroup(_ context.Context, c *api.Call, g *Group) (any, erro
 }
 
 func (s *Service) takeFromGroup(ctx context.Context, c *api.Call, g *Group) (any, error) {
+	if err := s.ownMember(g, c.Param("user_id")); err != nil {
+		return nil, err
+	}
 	return nil, s.change(ctx, func(tx *store.Tx) error {
 		n, err := s.tables.members.In(tx).Delete(ctx, store.Eq("group_id", g.ID), store.Eq("user_id", c.Param("user_id")))
 		if err == nil && n == 0 {

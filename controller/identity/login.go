@@ -113,6 +113,16 @@ func (s *Service) byPassword(ctx context.Context, l *login, t *token) error {
 		return nil
 	}
 	asked := &l.Auth.Identity.Password.User
+	if u, err := s.byDirectory(ctx, &asked.named, asked.Password); u != nil || err != nil {
+		if err == nil && t.user != "" && t.user != u.ID {
+			err = cloud.Unauthorized("")
+		}
+		if err == nil {
+			t.user = u.ID
+			t.methods |= methodPassword
+		}
+		return err
+	}
 	snap := s.now.Load()
 	u := snap.findUser(&asked.named)
 	right, before, err := s.guess(ctx, u, &asked.named, asked.Password)

@@ -104,6 +104,11 @@ func (s *Service) changePassword(ctx context.Context, c *api.Call) error {
 	}
 	snap := s.now.Load()
 	u := snap.users[c.Param("user_id")]
+	if u != nil {
+		if err := fromDirectory("user", u.ID, u.LocalID); err != nil {
+			return err
+		}
+	}
 	right, _, err := s.guess(ctx, u, &named{ID: c.Param("user_id")}, in.Original)
 	switch {
 	case err != nil:

@@ -65,7 +65,9 @@ type Service struct {
 	pattern passwordPattern // of rules
 	hashing chan struct{}   // bounds how many passwords are hashed at a time
 	known   passwordCache
-	active  activity
+
+	directories directories
+	active      activity
 }
 
 // New opens the keys, makes what every cloud has (see [Service.bootstrap]) and
@@ -122,6 +124,9 @@ const sweepInterval = time.Hour
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
+	var looking sync.WaitGroup
+	looking.Go(func() { s.lookAround(ctx) })
+	defer looking.Wait()
 	var swept time.Time
 	for {
 		select {

@@ -15,6 +15,7 @@ type snapshot struct {
 	revision    int64
 	domains     map[string]*Domain
 	domainNamed map[string]*Domain
+	configs     map[string]*configRow // by domain id
 	projects    map[string]*Project
 	users       map[string]*User
 	groups      map[string]*Group
@@ -104,10 +105,14 @@ func (s *Service) read(ctx context.Context, tx store.Querier) (*snapshot, error)
 	if n.projects, err = all(ctx, s.tables.projects.In(tx), func(p *Project) string { return p.ID }); err != nil {
 		return nil, err
 	}
-	if n.users, err = all(ctx, s.tables.users.In(tx), func(u *User) string { return u.ID }); err != nil {
+	if n.configs, err = all(ctx, s.tables.configs.In(tx), func(c *configRow) string { return c.DomainID }); err != nil {
 		return nil, err
 	}
-	if n.groups, err = all(ctx, s.tables.groups.In(tx), func(g *Group) string { return g.ID }); err != nil {
+	there := store.Eq("gone", false)
+	if n.users, err = all(ctx, s.tables.users.In(tx), func(u *User) string { return u.ID }, there); err != nil {
+		return nil, err
+	}
+	if n.groups, err = all(ctx, s.tables.groups.In(tx), func(g *Group) string { return g.ID }, there); err != nil {
 		return nil, err
 	}
 	if n.roles, err = all(ctx, s.tables.roles.In(tx), func(r *Role) string { return r.ID }); err != nil {
@@ -189,8 +194,8 @@ func (s *Service) readCatalog(ctx context.Context, tx store.Querier, n *snapshot
 }
 
 // all reads a table into a map.
-func all[T any](ctx context.Context, t *store.Table[T], key func(*T) string) (map[string]*T, error) {
-	rows, err := t.List(ctx, store.Query{})
+func all[T any](ctx context.Context, t *store.Table[T], key func(*T) string, where ...store.Cond) (map[string]*T, error) {
+	rows, err := t.List(ctx, store.Query{Where: where})
 	m := make(map[string]*T, len(rows))
 	for i := range rows {
 		m[key(&rows[i])] = &rows[i]

@@ -30,6 +30,8 @@ type User struct {
 	Options          options    `json:"options"                      db:"options,json"       api:"create,update"`
 	Extra            extra      `                                    db:"extra,json"         api:"inline"`
 	ValidFrom        time.Time  `json:"-"                            db:"valid_from"` // tokens of before are not valid
+	LocalID          *string    `json:"-"                            db:"local_id"`   // in a directory; nil: the user is ours
+	Gone             bool       `json:"-"                            db:"gone"`       // from there
 }
 
 // users describes /users.
@@ -39,6 +41,7 @@ func (s *Service) users() api.Resource[User] {
 		Read: policy.Admin, Write: policy.Admin,
 		Access:   map[api.Op]string{api.OpShow: "role:admin or user_id:%(id)s"},
 		Rows:     s.tables.users,
+		Scope:    s.seenUsers,
 		Filters:  []api.Filter{expiryFilter()},
 		Creating: s.creatingUser,
 		Updating: s.updatingUser,
@@ -58,6 +61,9 @@ func (s *Service) creatingUser(ctx context.Context, tx *store.Tx, c *api.Call, i
 	if err := s.inDomain(c, &in.DomainID); err != nil {
 		return err
 	}
+	if err := s.mayWrite(in.DomainID); err != nil {
+		return err
+	}
 	if err := s.checkDefaultProject(in); err != nil {
 		return err
 	}
@@ -74,6 +80,9 @@ func (s *Service) creatingUser(ctx context.Context, tx *store.Tx, c *api.Call, i
 // updatingUser ends the user's tokens when the password changes or the user
 // is disabled.
 func (s *Service) updatingUser(ctx context.Context, tx *store.Tx, c *api.Call, old, changed *User) error {
+	if err := fromDirectory("user", old.ID, old.LocalID); err != nil {
+		return err
+	}
 	changed.Extra.clean()
 	if err := updateOptions(c, old.Options, &changed.Options, userOptions, "user", old.ID); err != nil {
 		return err
@@ -102,6 +111,9 @@ func (s *Service) updatingUser(ctx context.Context, tx *store.Tx, c *api.Call, o
 }
 
 func (s *Service) deletingUser(ctx context.Context, tx *store.Tx, _ *api.Call, u *User) error {
+	if err := fromDirectory("user", u.ID, u.LocalID); err != nil {
+		return err
+	}
 	if err := s.dropActor(ctx, tx, "user", u.ID); err != nil {
 		return err
 	}
@@ -125,7 +137,10 @@ func (s *Service) userProjects(_ context.Context, c *api.Call, u *User) (any, er
 }
 
 // userGroups lists the groups that a user is in.
-func (s *Service) userGroups(_ context.Context, c *api.Call, u *User) (any, error) {
+func (s *Service) userGroups(ctx context.Context, c *api.Call, u *User) (any, error) {
+	if err := s.lookAtUser(ctx, u.ID); err != nil {
+		return nil, err
+	}
 	snap := s.now.Load()
 	groups := []any{}
 	for _, id := range snap.groupsOf[u.ID] {

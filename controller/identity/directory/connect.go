@@ -102,11 +102,13 @@ func (d *Directory) open(ctx context.Context, u *url.URL) (*Conn, error) {
 	// Whatever waits on the connection gives up with ctx.
 	context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	if err := raw.SetDeadline(time.Now().Add(connectPatience)); err != nil {
-		return nil, errors.Join(err, raw.Close())
+		raw.Close()
+		return nil, err
 	}
 	conn, err := encrypt(ctx, raw, u.Scheme, secure)
 	if err != nil {
-		return nil, errors.Join(err, raw.Close())
+		raw.Close()
+		return nil, err
 	}
 	conn.SetTimeout(answerPatience)
 	if d.config.User != "" {
@@ -117,7 +119,8 @@ func (d *Directory) open(ctx context.Context, u *url.URL) (*Conn, error) {
 		err = raw.SetDeadline(end)
 	}
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		_ = conn.Close() // of no use any more
+		return nil, err
 	}
 	return &Conn{c: d.config, ldap: conn}, nil
 }
@@ -137,7 +140,8 @@ func encrypt(ctx context.Context, raw net.Conn, scheme string, secure *tls.Confi
 	conn.Start()
 	conn.SetTimeout(connectPatience)
 	if err := conn.StartTLS(secure); err != nil {
-		return nil, errors.Join(fmt.Errorf("StartTLS: %w", err), conn.Close())
+		_ = conn.Close() // of no use any more
+		return nil, fmt.Errorf("StartTLS: %w", err)
 	}
 	return conn, nil
 }
