@@ -161,16 +161,17 @@ func (s *Service) API() api.Service {
 			s.domains(), s.projects(), s.users(), s.groups(), s.roles(),
 			s.regions(), s.services(), s.endpoints(), s.endpointGroups(),
 			s.appCredentials(), s.accessRules(), s.trusts(), s.credentials(), s.policies(), s.consumers(),
+			s.registeredLimits(), s.limits(),
 		},
-		Routes: slices.Concat(s.tokenRoutes(), s.assignmentRoutes(), s.filterRoutes(), s.ec2Routes(), s.signatureRoutes(), s.configRoutes(), []api.Route{
+		Routes: slices.Concat(s.tokenRoutes(), s.assignmentRoutes(), s.filterRoutes(), s.ec2Routes(), s.signatureRoutes(), s.configRoutes(), s.limitRoutes(), []api.Route{
 			{Method: http.MethodPut, Path: "/regions/{region_id}", Rule: "identity:create_region", Handle: s.putRegion},
 			{Method: http.MethodPost, Path: "/users/{user_id}/password", Public: true, Handle: s.changePassword},
 		}),
-		Rules: append([]policy.Rule{
+		Rules: slices.Concat([]policy.Rule{
 			{Name: ruleAssignments, Check: policy.Admin, Doc: "who has which role where, and changing it"},
 			{Name: ruleFilter, Check: policy.Admin, Doc: "which project sees which part of the catalog"},
 			{Name: ruleConfig, Check: policy.Admin, Doc: "the configuration of domains"},
-		}, signatureRules()...),
+		}, signatureRules(), limitRules()),
 	}
 }
 

@@ -36,6 +36,9 @@ type tables struct {
 	endpoints      *store.Table[endpoint]
 	endpointGroups *store.Table[endpointGroup]
 	catalogParts   *store.Table[catalogPart]
+
+	registeredLimits *store.Table[registeredLimit]
+	limits           *store.Table[limit]
 }
 
 func newTables(db *store.DB) tables {
@@ -66,6 +69,9 @@ func newTables(db *store.DB) tables {
 		endpoints:      store.NewTable[endpoint](db, "endpoints"),
 		endpointGroups: store.NewTable[endpointGroup](db, "endpoint_groups"),
 		catalogParts:   store.NewTable[catalogPart](db, "catalog_parts"),
+
+		registeredLimits: store.NewTable[registeredLimit](db, "registered_limits"),
+		limits:           store.NewTable[limit](db, "limits"),
 	}
 }
 
