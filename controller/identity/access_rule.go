@@ -62,7 +62,7 @@ func (s *Service) accessRules() api.Resource[accessRule] {
 			if err != nil {
 				return err
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, gone(kindAccessRule, r.ID))
 		},
 	}
 }

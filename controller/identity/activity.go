@@ -86,7 +86,7 @@ func (s *Service) disableInactive(ctx context.Context) error {
 		err := s.change(ctx, func(tx *store.Tx) error {
 			_, err := s.tables.users.In(tx).Change(ctx, store.Set{"enabled": false, "valid_from": s.clock()}, store.Eq("id", u.ID), store.Eq("last_active_at", u.LastActive))
 			return err
-		})
+		}, wrote(kindUser, u.ID))
 		if err != nil {
 			return err
 		}

@@ -47,11 +47,11 @@ func (s *Service) appCredentials() api.Resource[appCredential] {
 		Noun: "application credential", Read: policy.Self, Write: policy.Self, Sort: []store.Sort{{Column: "name"}},
 		Rows: s.tables.appCredentials, Fill: s.fillAppCredentials,
 		Creating: s.creatingAppCredential,
-		Deleting: func(ctx context.Context, tx *store.Tx, c *api.Call, _ *appCredential) error {
+		Deleting: func(ctx context.Context, tx *store.Tx, c *api.Call, a *appCredential) error {
 			if err := mayDelegate(c); err != nil {
 				return err
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, gone(kindAppCredential, a.ID))
 		},
 	}
 }
@@ -101,7 +101,11 @@ func (s *Service) creatingAppCredential(ctx context.Context, tx *store.Tx, c *ap
 	} else if in.SecretHash, err = s.hashPassword(ctx, in.Secret); err != nil { // a chosen secret may be guessed
 		return err
 	}
-	return s.touch(ctx, tx)
+	changes := []change{wrote(kindAppCredential, in.ID)}
+	for _, id := range in.RuleIDs {
+		changes = append(changes, wrote(kindAccessRule, id))
+	}
+	return s.touch(ctx, tx, changes...)
 }
 
 // delegated are the ids of roles that the caller has and gives away; none
@@ -110,7 +114,7 @@ func (n *snapshot) delegated(c *cloud.Caller, named []roleRef) ([]string, error)
 	ids := []string{}
 	if len(named) == 0 {
 		for _, name := range c.Roles {
-			if r := n.roleNamed[name]; r != nil {
+			if r := n.roleNamed.at("", name); r != nil {
 				ids = append(ids, r.ID)
 			}
 		}
@@ -129,9 +133,9 @@ func (n *snapshot) delegated(c *cloud.Caller, named []roleRef) ([]string, error)
 // findRole finds a global role by id or name; nil if there is none.
 func (n *snapshot) findRole(a *roleRef) *Role {
 	if a.ID == "" {
-		return n.roleNamed[a.Name]
+		return n.roleNamed.at("", a.Name)
 	}
-	if r := n.roles[a.ID]; r != nil && r.DomainID == nil {
+	if r := n.roles.at(a.ID); r != nil && r.DomainID == nil {
 		return r
 	}
 	return nil
@@ -141,7 +145,7 @@ func (n *snapshot) findRole(a *roleRef) *Role {
 func (n *snapshot) refs(ids []string) []roleRef {
 	list := []roleRef{}
 	for _, id := range ids {
-		if r := n.roles[id]; r != nil {
+		if r := n.roles.at(id); r != nil {
 			list = append(list, roleRef{r.ID, r.Name, r.DomainID})
 		}
 	}
@@ -171,7 +175,7 @@ func (n *snapshot) permits(a *appCredential) func(service, method, path string) 
 	}
 	return func(service, method, path string) bool {
 		for _, id := range a.RuleIDs {
-			if r := n.accessRules[id]; r != nil && r.permits(service, method, path) {
+			if r := n.accessRules.at(id); r != nil && r.permits(service, method, path) {
 				return true
 			}
 		}

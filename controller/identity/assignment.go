@@ -60,15 +60,15 @@ func (s *Service) named(c *api.Call, a assignment) (assignment, error) {
 		a.TargetID = "all"
 	}
 	switch {
-	case a.ActorKind == "user" && snap.users[a.ActorID] == nil:
+	case a.ActorKind == "user" && snap.users.at(a.ActorID) == nil:
 		return a, cloud.NotFound("Could not find user: %s.", a.ActorID)
-	case a.ActorKind == "group" && snap.groups[a.ActorID] == nil:
+	case a.ActorKind == "group" && snap.groups.at(a.ActorID) == nil:
 		return a, cloud.NotFound("Could not find group: %s.", a.ActorID)
-	case a.TargetKind == "project" && snap.projects[a.TargetID] == nil:
+	case a.TargetKind == "project" && snap.projects.at(a.TargetID) == nil:
 		return a, cloud.NotFound("Could not find project: %s.", a.TargetID)
-	case a.TargetKind == "domain" && snap.domains[a.TargetID] == nil:
+	case a.TargetKind == "domain" && snap.domains.at(a.TargetID) == nil:
 		return a, cloud.NotFound("Could not find domain: %s.", a.TargetID)
-	case a.RoleID != "" && snap.roles[a.RoleID] == nil:
+	case a.RoleID != "" && snap.roles.at(a.RoleID) == nil:
 		return a, cloud.NotFound("Could not find role: %s.", a.RoleID)
 	}
 	return a, nil
@@ -78,9 +78,9 @@ func (s *Service) named(c *api.Call, a assignment) (assignment, error) {
 // inside of it only.
 func (s *Service) grant(ctx context.Context, c *api.Call, a assignment) error {
 	snap := s.now.Load()
-	if r := snap.roles[a.RoleID]; r.DomainID != nil {
+	if r := snap.roles.at(a.RoleID); r.DomainID != nil {
 		domain := a.TargetID
-		if p := snap.projects[a.TargetID]; a.TargetKind == "project" {
+		if p := snap.projects.at(a.TargetID); a.TargetKind == "project" {
 			domain = p.domain()
 		}
 		if domain != *r.DomainID {
@@ -88,10 +88,15 @@ func (s *Service) grant(ctx context.Context, c *api.Call, a assignment) error {
 		}
 	}
 	err := s.change(ctx, func(tx *store.Tx) error {
+		for kind, id := range map[string]string{a.ActorKind: a.ActorID, a.TargetKind: a.TargetID, kindRole: a.RoleID} {
+			if err := hold(ctx, tx, kind, id); err != nil {
+				return err
+			}
+		}
 		_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO assignments (actor_kind, actor_id, target_kind, target_id, role_id, inherited) VALUES (?, ?, ?, ?, ?, ?)",
 			a.ActorKind, a.ActorID, a.TargetKind, a.TargetID, a.RoleID, a.Inherited)
 		return err
-	})
+	}, a.change(false))
 	if err != nil {
 		return err
 	}
@@ -103,7 +108,7 @@ func (a *assignment) on() target { return target{a.TargetKind, a.TargetID} }
 
 // hasRole answers HEAD and GET.
 func (s *Service) hasRole(_ context.Context, c *api.Call, a assignment) error {
-	if !contains(s.now.Load().given(a.Inherited)[a.ActorID][a.on()], a.RoleID) {
+	if !contains(s.now.Load().given(a.ActorID, a.Inherited, a.on()), a.RoleID) {
 		return noAssignment(a)
 	}
 	return c.Empty(http.StatusNoContent)
@@ -118,7 +123,7 @@ func (s *Service) ungrant(ctx context.Context, c *api.Call, a assignment) error 
 			return noAssignment(a)
 		}
 		return err
-	})
+	}, a.change(true))
 	if err != nil {
 		return err
 	}
@@ -133,8 +138,8 @@ func noAssignment(a assignment) error {
 func (s *Service) rolesOf(_ context.Context, c *api.Call, a assignment) error {
 	snap := s.now.Load()
 	roles := []any{}
-	for _, id := range snap.given(a.Inherited)[a.ActorID][a.on()] {
-		if r := snap.roles[id]; r != nil {
+	for _, id := range snap.given(a.ActorID, a.Inherited, a.on()) {
+		if r := snap.roles.at(id); r != nil {
 			roles = append(roles, roleObject(c, r))
 		}
 	}

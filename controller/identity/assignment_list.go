@@ -31,10 +31,10 @@ func (s *Service) listAssignments(_ context.Context, c *api.Call) error {
 		return err
 	}
 	entries := []any{}
-	for i := range snap.assignments {
-		list := []granted{{assignment: snap.assignments[i]}}
+	for a := range snap.byActor.all() {
+		list := []granted{{assignment: *a}}
 		if f.effective {
-			list = snap.effective(&snap.assignments[i], f)
+			list = snap.effective(a, f)
 		}
 		for j := range list {
 			if f.fits(&list[j]) {
@@ -113,7 +113,7 @@ func (n *snapshot) effective(a *assignment, f *assignmentFilter) []granted {
 	users := []string{a.ActorID}
 	group := ""
 	if a.ActorKind == "group" {
-		users, group = n.membersOf[a.ActorID], a.ActorID
+		users, group = slices.Collect(n.membersOf(a.ActorID, "")), a.ActorID
 	}
 	targets, from := []string{a.TargetID}, target{}
 	kind := a.TargetKind
@@ -192,19 +192,19 @@ func (g *granted) path() string {
 
 // addNames adds names to what an assignment joins.
 func (n *snapshot) addNames(a *assignment, role, actor, on map[string]any) {
-	if r := n.roles[a.RoleID]; r != nil {
+	if r := n.roles.at(a.RoleID); r != nil {
 		role["name"] = r.Name
 	}
-	if u := n.users[a.ActorID]; u != nil {
-		actor["name"], actor["domain"] = u.Name, domainRef(n.domains[u.DomainID])
+	if u := n.users.at(a.ActorID); u != nil {
+		actor["name"], actor["domain"] = u.Name, domainRef(n.domains.at(u.DomainID))
 	}
-	if g := n.groups[a.ActorID]; g != nil {
-		actor["name"], actor["domain"] = g.Name, domainRef(n.domains[g.DomainID])
+	if g := n.groups.at(a.ActorID); g != nil {
+		actor["name"], actor["domain"] = g.Name, domainRef(n.domains.at(g.DomainID))
 	}
-	if p := n.projects[a.TargetID]; p != nil {
-		on["name"], on["domain"] = p.Name, domainRef(n.domains[p.domain()])
+	if p := n.projects.at(a.TargetID); p != nil {
+		on["name"], on["domain"] = p.Name, domainRef(n.domains.at(p.domain()))
 	}
-	if d := n.domains[a.TargetID]; d != nil && a.TargetKind == "domain" {
+	if d := n.domains.at(a.TargetID); d != nil && a.TargetKind == "domain" {
 		on["name"] = d.Name
 	}
 }

@@ -40,7 +40,7 @@ func (s *Service) bootstrap(ctx context.Context) error {
 		if err := s.enterCatalog(ctx, tx); err != nil {
 			return fmt.Errorf("catalog: %w", err)
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE revision SET n = n + 1 WHERE one = 1")
+		_, err := logChanges(ctx, tx) // at a start everything is read anyway
 		return err
 	})
 }

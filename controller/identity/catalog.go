@@ -3,6 +3,8 @@ package identity
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"iter"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -33,9 +35,9 @@ type viewer struct{ host, project, user string }
 // that was given parts of the catalog sees these only.
 func (n *snapshot) catalog(v viewer) []any {
 	list := []any{}
-	parts := n.catalogParts[v.project]
-	for i := range n.entries {
-		e := &n.entries[i]
+	parts := n.endpointsOf(v.project)
+	for i := range n.offered.entries {
+		e := &n.offered.entries[i]
 		endpoints := []any{}
 		for _, p := range e.endpoints {
 			if parts != nil && !parts[p.ID] {
@@ -74,13 +76,20 @@ func (p *endpoint) address(v viewer) (url string, ok bool) {
 	return url, true
 }
 
-// indexCatalog joins services and endpoints, and works out which of them the
-// projects see that were given parts.
-func (n *snapshot) indexCatalog(services []service, endpoints []endpoint, groups []endpointGroup, parts []catalogPart) {
+// An offer is what the catalog has for those who see all of it.
+type offer struct {
+	entries   []entry // sorted by type
+	endpoints []endpoint
+	groups    map[string]*endpointGroup
+}
+
+// offerOf joins services and endpoints.
+func offerOf(services []service, endpoints []endpoint, groups []endpointGroup) offer {
 	sort.Slice(endpoints, func(i, j int) bool { // public first
 		a, b := &endpoints[i], &endpoints[j]
 		return a.Interface > b.Interface || a.Interface == b.Interface && a.ID < b.ID
 	})
+	o := offer{endpoints: endpoints, groups: map[string]*endpointGroup{}}
 	byService := map[string][]*endpoint{}
 	for i := range endpoints {
 		if endpoints[i].Enabled {
@@ -89,32 +98,51 @@ func (n *snapshot) indexCatalog(services []service, endpoints []endpoint, groups
 	}
 	for i := range services {
 		if s := &services[i]; s.Enabled {
-			n.entries = append(n.entries, entry{s, byService[s.ID]})
+			o.entries = append(o.entries, entry{s, byService[s.ID]})
 		}
 	}
-	sort.Slice(n.entries, func(i, j int) bool {
-		a, b := n.entries[i].service, n.entries[j].service
+	sort.Slice(o.entries, func(i, j int) bool {
+		a, b := o.entries[i].service, o.entries[j].service
 		return a.Type < b.Type || a.Type == b.Type && a.ID < b.ID
 	})
-	grouped := map[string]*endpointGroup{}
 	for i := range groups {
-		grouped[groups[i].ID] = &groups[i]
+		o.groups[groups[i].ID] = &groups[i]
 	}
-	n.catalogParts = map[string]map[string]bool{}
-	for _, p := range parts {
-		if n.catalogParts[p.ProjectID] == nil {
-			n.catalogParts[p.ProjectID] = map[string]bool{}
+	return o
+}
+
+// partsGiven are the parts of the catalog that a project was given.
+func (n *snapshot) partsGiven(project string) iter.Seq[catalogPart] {
+	return n.catalogParts.within(func(p catalogPart) int { return strings.Compare(p.ProjectID, project) })
+}
+
+// endpointsOf are the ids of the endpoints that a project sees by what it was
+// given; nil if it was given nothing and sees all.
+func (n *snapshot) endpointsOf(project string) map[string]bool {
+	var seen map[string]bool
+	for p := range n.partsGiven(project) {
+		if seen == nil {
+			seen = map[string]bool{}
 		}
-		seen := n.catalogParts[p.ProjectID]
 		if p.Kind == partEndpoint {
 			seen[p.PartID] = true
 			continue
 		}
-		g := grouped[p.PartID]
-		for i := range endpoints {
-			if g != nil && g.takes(&endpoints[i]) {
-				seen[endpoints[i].ID] = true
+		g := n.offered.groups[p.PartID]
+		for i := range n.offered.endpoints {
+			if e := &n.offered.endpoints[i]; g != nil && g.takes(e) {
+				seen[e.ID] = true
 			}
+		}
+	}
+	return seen
+}
+
+// dropPart takes a part of the catalog away from every project.
+func (e *edit) dropPart(kind, id string) {
+	for _, p := range slices.Collect(e.catalogParts.all()) {
+		if p.Kind == kind && p.PartID == id {
+			e.catalogParts.drop(e.by, p)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (s *Service) regions() api.Resource[region] {
 			if err := s.parentOf(ctx, tx, changed); err != nil {
 				return err
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, catalogChanged)
 		},
 		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, r *region) error {
 			if err := ofOthers(r.Own, "region", r.ID); err != nil {
@@ -67,7 +67,7 @@ func (s *Service) regions() api.Resource[region] {
 			if err != nil {
 				return err
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, catalogChanged)
 		},
 	}
 }
@@ -79,7 +79,7 @@ func (s *Service) creatingRegion(ctx context.Context, tx *store.Tx, _ *api.Call,
 	if err := s.parentOf(ctx, tx, in); err != nil {
 		return err
 	}
-	return s.touch(ctx, tx)
+	return s.touch(ctx, tx, catalogChanged)
 }
 
 // parentOf sees that a region's parent exists and is not below it.
@@ -134,7 +134,9 @@ func (s *Service) services() api.Resource[service] {
 	return api.Resource[service]{
 		Name: "service", Path: "/services", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "type"}},
 		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.services,
-		Creating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _ *service) error { return s.touch(ctx, tx) },
+		Creating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _ *service) error {
+			return s.touch(ctx, tx, catalogChanged)
+		},
 		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, old, _ *service) error {
 			return s.touchOthers(ctx, tx, old.Own, "service", old.ID)
 		},
@@ -158,10 +160,10 @@ func (s *Service) endpoints() api.Resource[endpoint] {
 			return s.placing(ctx, tx, c, changed)
 		},
 		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, row *endpoint) error {
-			if err := s.dropPart(ctx, tx, partEndpoint, row.ID); err != nil {
+			if err := ofOthers(row.Own, "endpoint", row.ID); err != nil {
 				return err
 			}
-			return s.touchOthers(ctx, tx, row.Own, "endpoint", row.ID)
+			return s.dropPart(ctx, tx, partEndpoint, row.ID)
 		},
 	}
 }
@@ -198,7 +200,7 @@ func (s *Service) placing(ctx context.Context, tx *store.Tx, c *api.Call, e *end
 			}
 		}
 	}
-	return s.touch(ctx, tx)
+	return s.touch(ctx, tx, catalogChanged)
 }
 
 // ofOthers refuses to change what this cloud serves itself: it would be there
@@ -214,5 +216,5 @@ func (s *Service) touchOthers(ctx context.Context, tx *store.Tx, own bool, noun,
 	if err := ofOthers(own, noun, id); err != nil {
 		return err
 	}
-	return s.touch(ctx, tx)
+	return s.touch(ctx, tx, catalogChanged)
 }

@@ -108,9 +108,9 @@ func (s *Service) keepCredential(c *api.Call, in *credential) error {
 	switch {
 	case in.UserID != c.Caller.UserID && !c.Caller.IsAdmin:
 		return cloud.Forbidden("user_id is %s; credentials of others are for administrators.", in.UserID)
-	case snap.users[in.UserID] == nil:
+	case snap.users.at(in.UserID) == nil:
 		return cloud.NotFound("Could not find user: %s.", in.UserID)
-	case in.ProjectID != nil && snap.projects[*in.ProjectID] == nil:
+	case in.ProjectID != nil && snap.projects.at(*in.ProjectID) == nil:
 		return cloud.NotFound("Could not find project: %s.", *in.ProjectID)
 	}
 	in.Sealed = s.secrets.seal(in.Blob, in.ID)

@@ -54,7 +54,7 @@ func (n *snapshot) findAppCredential(asked *appCredentialLogin) *appCredential {
 	if asked.User != nil {
 		user = n.findUser(asked.User)
 	}
-	if a := n.appCredentials[asked.ID]; asked.ID != "" {
+	if a := n.appCredentials.at(asked.ID); asked.ID != "" {
 		if a != nil && asked.User != nil && (user == nil || user.ID != a.UserID) {
 			return nil // somebody else's
 		}
@@ -63,7 +63,7 @@ func (n *snapshot) findAppCredential(asked *appCredentialLogin) *appCredential {
 	if user == nil {
 		return nil
 	}
-	return n.appCredentialNamed[[2]string{user.ID, asked.Name}]
+	return n.appCredentialNamed.at(user.ID, asked.Name)
 }
 
 // earlier is the first of two times, to the second.
@@ -80,7 +80,7 @@ func earlier(a, b time.Time) time.Time {
 func (v *session) delegate(now time.Time) (holder string, given []string, err error) {
 	switch {
 	case v.token.appCred != "":
-		a := v.snap.appCredentials[v.token.appCred]
+		a := v.snap.appCredentials.at(v.token.appCred)
 		if a == nil || a.UserID != v.user.ID || a.ExpiresAt != nil && !a.ExpiresAt.After(now) {
 			return "", nil, cloud.Unauthorized("")
 		}
@@ -99,11 +99,11 @@ func (v *session) delegate(now time.Time) (holder string, given []string, err er
 // byTrust sees that a trust holds: both users are there, the trustor has not
 // changed the password since the token was made, and nobody took it back.
 func (v *session) byTrust(now time.Time) error {
-	tr := v.snap.trusts[v.token.trust]
+	tr := v.snap.trusts.at(v.token.trust)
 	if tr == nil || tr.TrusteeID != v.user.ID || tr.ExpiresAt != nil && !tr.ExpiresAt.After(now) {
 		return cloud.Unauthorized("")
 	}
-	trustor := v.snap.users[tr.TrustorID]
+	trustor := v.snap.users.at(tr.TrustorID)
 	if trustor == nil || !trustor.Enabled || !v.snap.enabledDomain(trustor.DomainID) || v.issued.Before(trustor.ValidFrom) {
 		return cloud.Unauthorized("")
 	}
@@ -145,7 +145,7 @@ func (v *session) describe(b map[string]any) {
 		if a.RuleIDs != nil {
 			rules := []any{}
 			for _, id := range a.RuleIDs {
-				if r := v.snap.accessRules[id]; r != nil {
+				if r := v.snap.accessRules.at(id); r != nil {
 					rules = append(rules, r)
 				}
 			}

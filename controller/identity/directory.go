@@ -50,7 +50,7 @@ func (d domainConfig) driver() string {
 // directoryOf is the directory that a domain's users come from; nil if they
 // are ours, Unavailable if its configuration cannot be used.
 func (s *Service) directoryOf(snap *snapshot, domain string) (*directory.Directory, error) {
-	row := snap.configs[domain]
+	row := snap.configs.at(domain)
 	if row == nil {
 		return nil, nil
 	}

@@ -11,7 +11,7 @@ import (
 // is not known.
 func (n *snapshot) domainAsked(asked *named) string {
 	if asked.ID != "" {
-		if u := n.users[asked.ID]; u != nil {
+		if u := n.users.at(asked.ID); u != nil {
 			return u.DomainID
 		}
 		return ""
@@ -36,7 +36,7 @@ func (s *Service) byDirectory(ctx context.Context, asked *named, password string
 	}
 	var n *sight
 	if err == nil {
-		n, err = bindAs(ctx, dir, domain, asked.Name, snap.users[asked.ID], password)
+		n, err = bindAs(ctx, dir, domain, asked.Name, snap.users.at(asked.ID), password)
 	}
 	switch {
 	case cloud.KindOf(err) == cloud.KindUnavailable || directory.IsAway(err):
@@ -49,7 +49,7 @@ func (s *Service) byDirectory(ctx context.Context, asked *named, password string
 	if err := s.see(ctx, n); err != nil {
 		return nil, err
 	}
-	u := s.now.Load().users[id]
+	u := s.now.Load().users.at(id)
 	if u == nil || !u.Enabled {
 		return nil, cloud.Unauthorized("")
 	}

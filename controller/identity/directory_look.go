@@ -81,7 +81,8 @@ func (s *Service) lookForUsers(ctx context.Context, domain, name string) error {
 			found, err = c.UsersNamed(name)
 		}
 		n.addUsers(unique(found, func(u directory.User) string { return u.Name }))
-		for id, u := range s.now.Load().users {
+		for u := range s.now.Load().users.rows() {
+			id := u.ID
 			if u.DomainID == domain && (name == "" || u.Name == name) && !n.has[id] {
 				n.gone = append(n.gone, id)
 			}
@@ -92,7 +93,7 @@ func (s *Service) lookForUsers(ctx context.Context, domain, name string) error {
 
 // lookAtUser looks for one user that is known, and the groups of it.
 func (s *Service) lookAtUser(ctx context.Context, id string) error {
-	u := s.now.Load().users[id]
+	u := s.now.Load().users.at(id)
 	if u == nil || u.LocalID == nil {
 		return nil
 	}
@@ -128,7 +129,8 @@ func (s *Service) lookForGroups(ctx context.Context, domain, name string) error 
 			found, err = c.GroupsNamed(name)
 		}
 		n.addGroups(unique(found, func(g directory.Group) string { return g.Name }))
-		for id, g := range s.now.Load().groups {
+		for g := range s.now.Load().groups.rows() {
+			id := g.ID
 			if g.DomainID == domain && (name == "" || g.Name == name) && !n.has[id] {
 				n.gone = append(n.gone, id)
 			}
@@ -139,7 +141,7 @@ func (s *Service) lookForGroups(ctx context.Context, domain, name string) error 
 
 // lookAtGroup looks for one group that is known, and who is in it.
 func (s *Service) lookAtGroup(ctx context.Context, id string) error {
-	g := s.now.Load().groups[id]
+	g := s.now.Load().groups.at(id)
 	if g == nil || g.LocalID == nil {
 		return nil
 	}
@@ -188,7 +190,8 @@ func (s *Service) lookAround(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		for domain := range s.now.Load().configs {
+		for config := range s.now.Load().configs.rows() {
+			domain := config.DomainID
 			if err := s.lookAgain(ctx, domain); err != nil && !errors.Is(err, context.Canceled) {
 				s.log.Warn("identity: who is known of a directory cannot be looked up again", "domain", domain, "error", err)
 			}
@@ -208,7 +211,8 @@ func (s *Service) lookAgain(ctx context.Context, domain string) error {
 		for _, u := range unique(found, func(u directory.User) string { return u.Name }) {
 			there[u.ID] = &u
 		}
-		for id, u := range s.now.Load().users {
+		for u := range s.now.Load().users.rows() {
+			id := u.ID
 			if u.DomainID != domain || u.LocalID == nil {
 				continue
 			}

@@ -73,16 +73,16 @@ func (s *Service) see(ctx context.Context, n *sight) error {
 
 // forget takes out what the snapshot knows already.
 func (n *sight) forget(snap *snapshot) {
-	n.users = slices.DeleteFunc(n.users, func(u *User) bool { return sameUser(snap.users[u.ID], u) })
-	n.groups = slices.DeleteFunc(n.groups, func(g *Group) bool { return sameGroup(snap.groups[g.ID], g) })
-	n.gone = slices.DeleteFunc(n.gone, func(id string) bool { return snap.users[id] == nil && snap.groups[id] == nil })
+	n.users = slices.DeleteFunc(n.users, func(u *User) bool { return sameUser(snap.users.at(u.ID), u) })
+	n.groups = slices.DeleteFunc(n.groups, func(g *Group) bool { return sameGroup(snap.groups.at(g.ID), g) })
+	n.gone = slices.DeleteFunc(n.gone, func(id string) bool { return snap.users.at(id) == nil && snap.groups.at(id) == nil })
 	for id, groups := range n.groupsOf {
-		if sameSet(groups, snap.groupsOf[id]) {
+		if sameSet(groups, snap.groupsOf(id)) {
 			delete(n.groupsOf, id)
 		}
 	}
 	for id, users := range n.membersOf {
-		if sameSet(users, snap.membersOf[id]) {
+		if sameSet(users, slices.Collect(snap.membersOf(id, ""))) {
 			delete(n.membersOf, id)
 		}
 	}

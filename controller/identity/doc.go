@@ -4,10 +4,12 @@
 // Tokens are Fernet tokens (a symmetric, authenticated encryption) with a
 // payload of our own: user, scope, methods, times and audit ids, but no
 // roles. Everything that decides about a token is kept in memory as a
-// [snapshot] of the tables, read again after every change of this controller
-// and within a second of a change of another one. So validating a token asks
-// no database, and a disabled user, a lost role or a revoked token counts at
-// once.
+// [snapshot] of the tables, so that validating one takes no lock and asks no
+// database. A transaction that changes the tables writes down what it changes
+// (see [Service.touch]); after its commit this controller reads that again,
+// and the others within a second. So a disabled user, a lost role or a revoked
+// token counts at once, and a change costs what it changes, however much there
+// is. Who has missed too much, or has just started, reads everything.
 //
 // Domains are projects that are in no other one; projects nest below them.
 // Roles are given to users and groups on projects, domains and the system, are

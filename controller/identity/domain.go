@@ -38,11 +38,11 @@ func (s *Service) domains() api.Resource[Domain] {
 			if err := checkTags(in.Tags); err != nil {
 				return nil, err
 			}
-			return in, s.change(ctx, func(tx *store.Tx) error { return s.insertDomain(ctx, tx, in) })
+			return in, s.change(ctx, func(tx *store.Tx) error { return s.insertDomain(ctx, tx, in) }, wrote(kindDomain, in.ID))
 		},
 		Updating: s.updatingDomain,
 		Delete: func(ctx context.Context, _ *api.Call, d *Domain) error {
-			return s.change(ctx, func(tx *store.Tx) error { return s.dropDomain(ctx, tx, d) })
+			return s.change(ctx, func(tx *store.Tx) error { return s.dropDomain(ctx, tx, d) }, gone(kindDomain, d.ID))
 		},
 	}
 }
@@ -78,7 +78,7 @@ func (s *Service) updatingDomain(ctx context.Context, tx *store.Tx, c *api.Call,
 	if err := s.tables.projects.In(tx).Update(ctx, changed.project()); err != nil {
 		return err
 	}
-	return s.touch(ctx, tx)
+	return s.touch(ctx, tx, wrote(kindDomain, changed.ID))
 }
 
 // dropDomain lets a domain go with everything in it, but only after it was
@@ -137,7 +137,7 @@ func (s *Service) inDomain(c *api.Call, id *string) error {
 			*id = c.Caller.DomainID
 		}
 	}
-	if s.now.Load().domains[*id] == nil {
+	if s.now.Load().domains.at(*id) == nil {
 		return cloud.NotFound("Could not find domain: %s.", *id)
 	}
 	return nil

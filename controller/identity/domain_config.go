@@ -91,7 +91,7 @@ func answerConfig(c *api.Call, code int, config domainConfig) error {
 // none.
 func (s *Service) configOf(ctx context.Context, q store.Querier, c *api.Call) (domainConfig, error) {
 	id := c.Param("domain_id")
-	if s.now.Load().domains[id] == nil {
+	if s.now.Load().domains.at(id) == nil {
 		return nil, cloud.NotFound("Could not find domain: %s.", id)
 	}
 	row, err := s.tables.configs.In(q).Get(ctx, id)
@@ -179,7 +179,7 @@ func (s *Service) putConfig(ctx context.Context, c *api.Call) error {
 	code := http.StatusOK
 	err := s.change(ctx, func(tx *store.Tx) error {
 		_, err := s.configOf(ctx, tx, c)
-		if cloud.IsNotFound(err) && s.now.Load().domains[c.Param("domain_id")] != nil {
+		if cloud.IsNotFound(err) && s.now.Load().domains.at(c.Param("domain_id")) != nil {
 			code, err = http.StatusCreated, nil
 		}
 		if err != nil {

@@ -15,7 +15,7 @@ func (s *Service) ec2Routes() []api.Route {
 	const path = "/users/{user_id}/credentials/OS-EC2"
 	route := func(method, path string, do func(context.Context, *api.Call, *User) error) api.Route {
 		return api.Route{Method: method, Path: path, Handle: func(ctx context.Context, c *api.Call) error {
-			u := s.now.Load().users[c.Param("user_id")]
+			u := s.now.Load().users.at(c.Param("user_id"))
 			if c.Param("user_id") != c.Caller.UserID && !c.Caller.IsAdmin {
 				return cloud.Forbidden("The keys of %s are for that user and administrators.", c.Param("user_id"))
 			}

@@ -118,7 +118,7 @@ func (s *Service) tokenOfKey(key *credential, b *ec2Blob) (*token, error) {
 	switch {
 	case orNone(b.TrustID) != "":
 		t.trust = *b.TrustID
-		tr := snap.trusts[t.trust]
+		tr := snap.trusts.at(t.trust)
 		if tr == nil {
 			return nil, cloud.Unauthorized("")
 		}
@@ -128,7 +128,7 @@ func (s *Service) tokenOfKey(key *credential, b *ec2Blob) (*token, error) {
 		}
 	case orNone(b.AppCredentialID) != "":
 		t.appCred = *b.AppCredentialID
-		a := snap.appCredentials[t.appCred]
+		a := snap.appCredentials.at(t.appCred)
 		if a == nil {
 			return nil, cloud.Unauthorized("")
 		}

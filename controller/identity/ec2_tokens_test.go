@@ -66,7 +66,7 @@ func (a *accounts) keyPair() keyPair {
 	a.t.Helper()
 	k := keyPair{user: a.user("ann", "right", "")}
 	k.project = textAt(a.t, a.asRoot(201, http.MethodPost, "/projects", `{"project": {"name": "shop"}}`), "project", "id")
-	member := a.service.now.Load().roleNamed["member"].ID
+	member := a.service.now.Load().roleNamed.at("", "member").ID
 	a.asRoot(204, http.MethodPut, "/projects/"+k.project+"/users/"+k.user+"/roles/"+member, "")
 	w := a.asRoot(201, http.MethodPost, "/users/"+k.user+"/credentials/OS-EC2", `{"tenant_id": "`+k.project+`"}`)
 	k.access, k.secret = textAt(a.t, w, "credential", "access"), textAt(a.t, w, "credential", "secret")

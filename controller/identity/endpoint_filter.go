@@ -18,7 +18,7 @@ func (s *Service) filterRoutes() []api.Route {
 			return answer(c, list, err)
 		}),
 		get(base+"/projects/{project_id}/endpoints", ruleFilter, func(ctx context.Context, c *api.Call) error {
-			parts := s.now.Load().catalogParts[c.Param("project_id")]
+			parts := s.now.Load().endpointsOf(c.Param("project_id"))
 			list, err := s.endpointList(ctx, c, func(e *endpoint) bool { return parts[e.ID] })
 			return answer(c, list, err)
 		}),
@@ -48,7 +48,7 @@ func answer(c *api.Call, body any, err error) error {
 
 // givePart answers PUT: what is there already stays.
 func (s *Service) givePart(ctx context.Context, c *api.Call, p catalogPart) error {
-	if s.now.Load().projects[p.ProjectID] == nil {
+	if s.now.Load().projects.at(p.ProjectID) == nil {
 		return cloud.NotFound("Could not find project: %s.", p.ProjectID)
 	}
 	var err error
@@ -61,9 +61,12 @@ func (s *Service) givePart(ctx context.Context, c *api.Call, p catalogPart) erro
 		return err
 	}
 	err = s.change(ctx, func(tx *store.Tx) error {
+		if err := hold(ctx, tx, kindProject, p.ProjectID); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO catalog_parts (project_id, kind, part_id) VALUES (?, ?, ?)", p.ProjectID, p.Kind, p.PartID)
 		return err
-	})
+	}, p.change(false))
 	if err != nil {
 		return err
 	}
@@ -98,7 +101,7 @@ func (s *Service) takePart(ctx context.Context, c *api.Call, p catalogPart) erro
 			err = cloud.NotFound("Project %s has not the %s %s.", p.ProjectID, p.Kind, p.PartID)
 		}
 		return err
-	})
+	}, p.change(true))
 	if err != nil {
 		return err
 	}

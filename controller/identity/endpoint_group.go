@@ -73,19 +73,16 @@ func (s *Service) endpointGroups() api.Resource[endpointGroup] {
 			if err := in.checkFilters(); err != nil {
 				return err
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, catalogChanged)
 		},
 		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _, changed *endpointGroup) error {
 			if err := changed.checkFilters(); err != nil {
 				return err
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, catalogChanged)
 		},
 		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, g *endpointGroup) error {
-			if err := s.dropPart(ctx, tx, partGroup, g.ID); err != nil {
-				return err
-			}
-			return s.touch(ctx, tx)
+			return s.dropPart(ctx, tx, partGroup, g.ID)
 		},
 		Below: []api.Below[endpointGroup]{
 			{Method: http.MethodGet, Path: "/endpoints", Do: s.endpointsOfGroup},
@@ -96,9 +93,12 @@ func (s *Service) endpointGroups() api.Resource[endpointGroup] {
 	}
 }
 
+// dropPart takes a part of the catalog that is deleted away from every project.
 func (s *Service) dropPart(ctx context.Context, tx *store.Tx, kind, id string) error {
-	_, err := s.tables.catalogParts.In(tx).Delete(ctx, store.Eq("kind", kind), store.Eq("part_id", id))
-	return err
+	if _, err := s.tables.catalogParts.In(tx).Delete(ctx, store.Eq("kind", kind), store.Eq("part_id", id)); err != nil {
+		return err
+	}
+	return s.touch(ctx, tx, catalogChanged, change{kind: kindNoPart, id: kind + " " + id})
 }
 
 // endpointsOfGroup lists the endpoints that a group takes.
@@ -137,7 +137,7 @@ func (s *Service) projectsWith(ctx context.Context, c *api.Call, kind, id string
 	}
 	snap, list := s.now.Load(), []any{}
 	for _, p := range parts {
-		if row := snap.projects[p.ProjectID]; row != nil {
+		if row := snap.projects.at(p.ProjectID); row != nil {
 			list = append(list, projectObject(c, row))
 		}
 	}

@@ -35,14 +35,14 @@ func (s *Service) groups() api.Resource[Group] {
 			if err := s.mayWrite(in.DomainID); err != nil {
 				return err
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, wrote(kindGroup, in.ID))
 		},
 		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, old, changed *Group) error {
 			if err := fromDirectory("group", old.ID, old.LocalID); err != nil {
 				return err
 			}
 			changed.Extra.clean()
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, wrote(kindGroup, changed.ID))
 		},
 		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, g *Group) error {
 			if err := fromDirectory("group", g.ID, g.LocalID); err != nil {
@@ -51,7 +51,7 @@ func (s *Service) groups() api.Resource[Group] {
 			if err := s.dropActor(ctx, tx, "group", g.ID); err != nil {
 				return err
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, gone(kindGroup, g.ID))
 		},
 		Below: []api.Below[Group]{
 			{Method: http.MethodGet, Path: "/users", Do: s.groupUsers},
@@ -73,9 +73,9 @@ func (s *Service) groupUsers(ctx context.Context, c *api.Call, g *Group) (any, e
 	}
 	snap := s.now.Load()
 	users := []any{}
-	for _, id := range sortedKeys(snap.users) {
-		if contains(snap.groupsOf[id], g.ID) && meetAll(expiry, snap.users[id].PasswordExpires) {
-			users = append(users, userObject(c, snap.users[id]))
+	for id := range snap.membersOf(g.ID, "") {
+		if u := snap.users.at(id); u != nil && meetAll(expiry, u.PasswordExpires) {
+			users = append(users, userObject(c, u))
 		}
 	}
 	return listOf(c, "users", users), nil
@@ -87,12 +87,14 @@ func (s *Service) addToGroup(ctx context.Context, c *api.Call, g *Group) (any, e
 		return nil, err
 	}
 	return nil, s.change(ctx, func(tx *store.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO group_members (group_id, user_id) SELECT ?, id FROM users WHERE id = ?", g.ID, user)
-		if err == nil && s.now.Load().users[user] == nil {
-			return cloud.NotFound("Could not find user: %s.", user)
+		for kind, id := range map[string]string{kindUser: user, kindGroup: g.ID} {
+			if err := hold(ctx, tx, kind, id); err != nil {
+				return err
+			}
 		}
+		_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO group_members (group_id, user_id) VALUES (?, ?)", g.ID, user)
 		return err
-	})
+	}, member{GroupID: g.ID, UserID: user}.change(false))
 }
 
 // ownMember refuses to change who is in a group if either comes from a
@@ -101,7 +103,7 @@ func (s *Service) ownMember(g *Group, user string) error {
 	if err := fromDirectory("group", g.ID, g.LocalID); err != nil {
 		return err
 	}
-	if u := s.now.Load().users[user]; u != nil {
+	if u := s.now.Load().users.at(user); u != nil {
 		return fromDirectory("user", u.ID, u.LocalID)
 	}
 	return nil
@@ -111,21 +113,22 @@ func (s *Service) isInGroup(ctx context.Context, c *api.Call, g *Group) (any, er
 	if err := s.lookAtUser(ctx, c.Param("user_id")); err != nil {
 		return nil, err
 	}
-	if !contains(s.now.Load().groupsOf[c.Param("user_id")], g.ID) {
+	if !s.now.Load().isMember(g.ID, c.Param("user_id")) {
 		return nil, cloud.NotFound("User %s not found in group %s.", c.Param("user_id"), g.ID)
 	}
 	return nil, nil
 }
 
 func (s *Service) takeFromGroup(ctx context.Context, c *api.Call, g *Group) (any, error) {
-	if err := s.ownMember(g, c.Param("user_id")); err != nil {
+	user := c.Param("user_id")
+	if err := s.ownMember(g, user); err != nil {
 		return nil, err
 	}
 	return nil, s.change(ctx, func(tx *store.Tx) error {
-		n, err := s.tables.members.In(tx).Delete(ctx, store.Eq("group_id", g.ID), store.Eq("user_id", c.Param("user_id")))
+		n, err := s.tables.members.In(tx).Delete(ctx, store.Eq("group_id", g.ID), store.Eq("user_id", user))
 		if err == nil && n == 0 {
-			return cloud.NotFound("User %s not found in group %s.", c.Param("user_id"), g.ID)
+			return cloud.NotFound("User %s not found in group %s.", user, g.ID)
 		}
 		return err
-	})
+	}, member{GroupID: g.ID, UserID: user}.change(true))
 }

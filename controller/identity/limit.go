@@ -102,9 +102,9 @@ func (s *Service) limitHolder(ctx context.Context, in *newLimit) error {
 	switch {
 	case (in.ProjectID == nil) == (in.DomainID == nil):
 		return cloud.BadRequest("project_id and domain_id; needed: exactly one of them")
-	case in.ProjectID != nil && (snap.projects[*in.ProjectID] == nil || snap.projects[*in.ProjectID].IsDomain):
+	case in.ProjectID != nil && (snap.projects.at(*in.ProjectID) == nil || snap.projects.at(*in.ProjectID).IsDomain):
 		return cloud.BadRequest("project_id is %q; allowed: the id of a project that is no domain", short(*in.ProjectID))
-	case in.DomainID != nil && snap.domains[*in.DomainID] == nil:
+	case in.DomainID != nil && snap.domains.at(*in.DomainID) == nil:
 		return cloud.BadRequest("domain_id is %q; allowed: the id of a domain", short(*in.DomainID))
 	}
 	return s.limitPlace(ctx, in.ServiceID, in.RegionID)

@@ -172,13 +172,13 @@ func (s *Service) byToken(text string, t *token) error {
 // findUser finds a user by id or by name and domain; nil if there is none.
 func (n *snapshot) findUser(a *named) *User {
 	if a.ID != "" {
-		return n.users[a.ID]
+		return n.users.at(a.ID)
 	}
 	d := n.findDomain(a.Domain)
 	if d == nil {
 		return nil
 	}
-	return n.userNamed[[2]string{d.ID, a.Name}]
+	return n.userNamed.at(d.ID, a.Name)
 }
 
 func (n *snapshot) findDomain(a *inDomain) *Domain {
@@ -186,9 +186,9 @@ func (n *snapshot) findDomain(a *inDomain) *Domain {
 	case a == nil:
 		return nil
 	case a.ID != "":
-		return n.domains[a.ID]
+		return n.domains.at(a.ID)
 	default:
-		return n.domainNamed[a.Name]
+		return n.domainNamed.at("", a.Name)
 	}
 }
 
@@ -196,7 +196,7 @@ func (n *snapshot) findDomain(a *inDomain) *Domain {
 // default project, if there is a role on it.
 func (s *Service) wantScope(l *login, t *token) error {
 	snap := s.now.Load()
-	u := snap.users[t.user]
+	u := snap.users.at(t.user)
 	raw := l.Auth.Scope
 	switch {
 	case t.appCred != "": // has its own
@@ -221,10 +221,10 @@ func (s *Service) wantScope(l *login, t *token) error {
 func (n *snapshot) find(want *scopes, t *token) error {
 	switch {
 	case want.Project != nil:
-		p := n.projects[want.Project.ID]
+		p := n.projects.at(want.Project.ID)
 		if want.Project.ID == "" {
 			if d := n.findDomain(want.Project.Domain); d != nil {
-				p = n.projectNamed[[2]string{d.ID, want.Project.Name}]
+				p = n.projectNamed.at(d.ID, want.Project.Name)
 			}
 		}
 		if p == nil {
@@ -240,7 +240,7 @@ func (n *snapshot) find(want *scopes, t *token) error {
 	case want.System != nil && want.System.All:
 		t.scope = target{"system", "all"}
 	case want.Trust != nil:
-		tr := n.trusts[want.Trust.ID]
+		tr := n.trusts.at(want.Trust.ID)
 		if tr == nil || tr.TrusteeID != t.user {
 			return cloud.Forbidden("You are not authorized to perform the requested action: the trust is not given to you.")
 		}

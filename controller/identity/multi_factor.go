@@ -51,7 +51,7 @@ func (u *User) missing(have methods) [][]string {
 // giveReceipt answers somebody who has to prove more.
 func (s *Service) giveReceipt(c *api.Call, t *token, rules [][]string) error {
 	snap := s.now.Load()
-	u := snap.users[t.user]
+	u := snap.users.at(t.user)
 	if u == nil {
 		return cloud.Unauthorized("")
 	}
@@ -64,7 +64,7 @@ func (s *Service) giveReceipt(c *api.Call, t *token, rules [][]string) error {
 	return c.JSON(http.StatusUnauthorized, map[string]any{
 		"receipt": map[string]any{
 			"methods": t.methods.names(), "issued_at": t.issued.Truncate(time.Second).Format(timeLayout), "expires_at": r.expires.Format(timeLayout),
-			"user": map[string]any{"id": u.ID, "name": u.Name, "domain": domainRef(snap.domains[u.DomainID])},
+			"user": map[string]any{"id": u.ID, "name": u.Name, "domain": domainRef(snap.domains.at(u.DomainID))},
 		},
 		"required_auth_methods": rules,
 	})
@@ -115,7 +115,7 @@ func (s *Service) byReceipt(text string, t *token) error {
 	if err != nil {
 		return cloud.Unauthorized("").Because(err)
 	}
-	u := s.now.Load().users[r.user]
+	u := s.now.Load().users.at(r.user)
 	if u == nil || r.user != t.user || !s.clock().Before(r.expires) || r.issued.Before(u.ValidFrom) {
 		return cloud.Unauthorized("")
 	}

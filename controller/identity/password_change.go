@@ -103,7 +103,7 @@ func (s *Service) changePassword(ctx context.Context, c *api.Call) error {
 		return err
 	}
 	snap := s.now.Load()
-	u := snap.users[c.Param("user_id")]
+	u := snap.users.at(c.Param("user_id"))
 	if u != nil {
 		if err := fromDirectory("user", u.ID, u.LocalID); err != nil {
 			return err
@@ -152,5 +152,5 @@ func (s *Service) changeOwn(ctx context.Context, known *User, password string) e
 			return err
 		}
 		return s.tables.users.In(tx).Update(ctx, u, "password_hash", "password_created_at", "password_expires_at", "valid_from")
-	})
+	}, wrote(kindUser, known.ID))
 }

@@ -141,7 +141,7 @@ func TestInactiveUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, want := range map[string]bool{ann: true, ben: false, robot: true} {
-		if got := a.service.now.Load().users[id].Enabled; got != want {
+		if got := a.service.now.Load().users.at(id).Enabled; got != want {
 			t.Errorf("user %s: enabled %v, want %v", id, got, want)
 		}
 	}

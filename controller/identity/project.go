@@ -86,7 +86,13 @@ func (s *Service) createProject(ctx context.Context, c *api.Call, in *Project) (
 	if err := s.placeProject(c, in); err != nil {
 		return nil, err
 	}
-	return in, s.change(ctx, func(tx *store.Tx) error { return s.tables.projects.In(tx).Insert(ctx, in) })
+	return in, s.change(ctx, func(tx *store.Tx) error {
+		// The projects above stay as they were found until this one is there.
+		if err := hold(ctx, tx, kindProject, in.parent()); err != nil {
+			return err
+		}
+		return s.tables.projects.In(tx).Insert(ctx, in)
+	}, wrote(kindProject, in.ID))
 }
 
 // createDomainProject makes the domain that a project is_domain is.
@@ -95,7 +101,7 @@ func (s *Service) createDomainProject(ctx context.Context, in *Project) (*Projec
 		return nil, cloud.BadRequest("parent_id and domain_id must be absent or null of a project that is a domain")
 	}
 	d := &Domain{ID: in.ID, Name: in.Name, Description: in.Description, Enabled: in.Enabled, Options: in.Options, Tags: in.Tags, Extra: in.Extra}
-	return in, s.change(ctx, func(tx *store.Tx) error { return s.insertDomain(ctx, tx, d) })
+	return in, s.change(ctx, func(tx *store.Tx) error { return s.insertDomain(ctx, tx, d) }, wrote(kindDomain, d.ID))
 }
 
 // maxDepth is how many projects may be above each other in a domain
@@ -105,7 +111,7 @@ const maxDepth = 5
 // placeProject finds domain and parent of a new project.
 func (s *Service) placeProject(c *api.Call, in *Project) error {
 	snap := s.now.Load()
-	parent := snap.projects[in.parent()]
+	parent := snap.projects.at(in.parent())
 	if in.parent() != "" && parent == nil {
 		return cloud.NotFound("Could not find project: %s.", in.parent())
 	}
@@ -150,7 +156,7 @@ func (s *Service) updatingProject(ctx context.Context, tx *store.Tx, c *api.Call
 		if err := s.tables.domains.In(tx).Update(ctx, domainOf(changed)); err != nil {
 			return err
 		}
-		return s.touch(ctx, tx)
+		return s.touch(ctx, tx, wrote(kindDomain, changed.ID))
 	}
 	snap := s.now.Load()
 	if old.Enabled && !changed.Enabled {
@@ -167,7 +173,7 @@ func (s *Service) updatingProject(ctx context.Context, tx *store.Tx, c *api.Call
 			}
 		}
 	}
-	return s.touch(ctx, tx)
+	return s.touch(ctx, tx, wrote(kindProject, changed.ID))
 }
 
 // deleteProject deletes a project that has none below it, or a domain with all
@@ -177,7 +183,7 @@ func (s *Service) deleteProject(ctx context.Context, _ *api.Call, p *Project) er
 		return err
 	}
 	if p.IsDomain {
-		return s.change(ctx, func(tx *store.Tx) error { return s.dropDomain(ctx, tx, domainOf(p)) })
+		return s.change(ctx, func(tx *store.Tx) error { return s.dropDomain(ctx, tx, domainOf(p)) }, gone(kindDomain, p.ID))
 	}
 	return s.change(ctx, func(tx *store.Tx) error {
 		// The row is held, so that none is put below it meanwhile.
@@ -196,7 +202,7 @@ func (s *Service) deleteProject(ctx context.Context, _ *api.Call, p *Project) er
 		}
 		_, err = s.tables.projects.In(tx).Delete(ctx, store.Eq("id", p.ID))
 		return err
-	})
+	}, gone(kindProject, p.ID))
 }
 
 // fillProjects shows a domain as being in none, and the parents and the

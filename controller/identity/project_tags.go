@@ -122,5 +122,5 @@ func (s *Service) setTags(ctx context.Context, p *Project, f func(old []string) 
 		}
 		p.Tags = row.Tags
 		return s.tables.projects.In(tx).Update(ctx, row, "tags")
-	})
+	}, wrote(kindProject, p.ID))
 }

@@ -11,8 +11,8 @@ import (
 // above are the projects over one, nearest first; the domain is the last.
 func (n *snapshot) above(id string) []*Project {
 	var list []*Project
-	for p := n.projects[id]; p != nil && !p.IsDomain && len(list) <= maxDepth; {
-		if p = n.projects[p.parent()]; p != nil {
+	for p := n.projects.at(id); p != nil && !p.IsDomain && len(list) <= maxDepth; {
+		if p = n.projects.at(p.parent()); p != nil {
 			list = append(list, p)
 		}
 	}
@@ -22,7 +22,7 @@ func (n *snapshot) above(id string) []*Project {
 // below are the projects under one, at any depth.
 func (n *snapshot) below(id string) []*Project {
 	var list []*Project
-	for _, child := range n.children[id] {
+	for child := range n.children.of(id) {
 		list = append(list, child)
 		list = append(list, n.below(child.ID)...)
 	}
@@ -45,12 +45,12 @@ func (n *snapshot) parentIDs(id string) any {
 
 // childIDs nests the ids of the projects below.
 func (n *snapshot) childIDs(id string) any {
-	if len(n.children[id]) == 0 {
-		return null
-	}
 	nest := map[string]any{}
-	for _, p := range n.children[id] {
+	for p := range n.children.of(id) {
 		nest[p.ID] = n.childIDs(p.ID)
+	}
+	if len(nest) == 0 {
+		return null
 	}
 	return nest
 }

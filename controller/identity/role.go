@@ -41,22 +41,22 @@ func (s *Service) roles() api.Resource[Role] {
 			if err := in.Options.check(resourceOptions); err != nil {
 				return err
 			}
-			if in.DomainID != nil && s.now.Load().domains[*in.DomainID] == nil {
+			if in.DomainID != nil && s.now.Load().domains.at(*in.DomainID) == nil {
 				return cloud.NotFound("Could not find domain: %s.", *in.DomainID)
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, wrote(kindRole, in.ID))
 		},
 		Updating: func(ctx context.Context, tx *store.Tx, c *api.Call, old, changed *Role) error {
 			if err := updateOptions(c, old.Options, &changed.Options, resourceOptions, "role", old.ID); err != nil {
 				return err
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, wrote(kindRole, old.ID))
 		},
 		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, r *Role) error {
 			if err := r.Options.mayDelete("role", r.ID); err != nil {
 				return err
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, gone(kindRole, r.ID))
 		},
 		Below: []api.Below[Role]{
 			{Method: http.MethodGet, Path: "/implies", Do: s.listImplied},

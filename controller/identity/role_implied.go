@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
@@ -23,7 +22,7 @@ func (n *snapshot) withImplied(ids map[string]bool) {
 		queue = append(queue, id)
 	}
 	for len(queue) > 0 {
-		next := n.implied[queue[0]]
+		next := n.impliedBy(queue[0])
 		queue = queue[1:]
 		for _, id := range next {
 			if !ids[id] {
@@ -37,7 +36,7 @@ func (n *snapshot) withImplied(ids map[string]bool) {
 // imply answers PUT: the role of the path's end comes with the first one.
 func (s *Service) imply(ctx context.Context, c *api.Call, prior *Role) (any, error) {
 	snap := s.now.Load()
-	implied := snap.roles[c.Param("implied_id")]
+	implied := snap.roles.at(c.Param("implied_id"))
 	switch {
 	case implied == nil:
 		return nil, cloud.NotFound("Could not find role: %s.", c.Param("implied_id"))
@@ -52,9 +51,14 @@ func (s *Service) imply(ctx context.Context, c *api.Call, prior *Role) (any, err
 		return nil, cloud.BadRequest("implied role is %s; allowed: a role that does not imply %s itself", implied.ID, prior.ID)
 	}
 	err := s.change(ctx, func(tx *store.Tx) error {
+		for _, id := range []string{prior.ID, implied.ID} {
+			if err := hold(ctx, tx, kindRole, id); err != nil {
+				return err
+			}
+		}
 		_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO implied_roles (prior_id, implied_id) VALUES (?, ?)", prior.ID, implied.ID)
 		return err
-	})
+	}, implication{prior.ID, implied.ID}.change(false))
 	return inference(c, prior, roleObject(c, implied)), err
 }
 
@@ -66,7 +70,7 @@ func inference(c *api.Call, prior *Role, implies any) any {
 // impliedBy is the role at the path's end, which prior must imply.
 func (s *Service) impliedBy(c *api.Call, prior *Role) (*Role, error) {
 	snap, id := s.now.Load(), c.Param("implied_id")
-	if r := snap.roles[id]; r != nil && contains(snap.implied[prior.ID], id) {
+	if r := snap.roles.at(id); r != nil && contains(snap.impliedBy(prior.ID), id) {
 		return r, nil
 	}
 	return nil, cloud.NotFound("%s does not imply %s.", prior.ID, id)
@@ -92,8 +96,8 @@ func (s *Service) listImplied(_ context.Context, c *api.Call, prior *Role) (any,
 // impliedObjects are the roles that a role implies by itself.
 func (n *snapshot) impliedObjects(c *api.Call, prior string) []any {
 	list := []any{}
-	for _, id := range n.implied[prior] {
-		if r := n.roles[id]; r != nil {
+	for _, id := range n.impliedBy(prior) {
+		if r := n.roles.at(id); r != nil {
 			list = append(list, roleObject(c, r))
 		}
 	}
@@ -107,28 +111,23 @@ func (s *Service) implyNoMore(ctx context.Context, c *api.Call, prior *Role) (an
 			err = cloud.NotFound("%s does not imply %s.", prior.ID, c.Param("implied_id"))
 		}
 		return err
-	})
+	}, implication{prior.ID, c.Param("implied_id")}.change(true))
 }
 
 // inferences answers GET /role_inferences: which role implies which.
 func (s *Service) inferences(_ context.Context, c *api.Call) error {
 	snap := s.now.Load()
 	list := []any{}
-	for _, prior := range sortedKeys(snap.implied) {
-		if r := snap.roles[prior]; r != nil {
+	last := ""
+	for i := range snap.implied.all() {
+		prior := i.PriorID
+		if prior == last {
+			continue
+		}
+		last = prior
+		if r := snap.roles.at(prior); r != nil {
 			list = append(list, map[string]any{"prior_role": roleObject(c, r), "implies": snap.impliedObjects(c, prior)})
 		}
 	}
 	return c.JSON(http.StatusOK, map[string]any{"role_inferences": list, "links": listLinks(c)})
-}
-
-// readImplied puts the implications into the snapshot, sorted.
-func (n *snapshot) indexImplied(rows []implication) {
-	n.implied = map[string][]string{}
-	for _, i := range rows {
-		n.implied[i.PriorID] = append(n.implied[i.PriorID], i.ImpliedID)
-	}
-	for _, list := range n.implied {
-		slices.Sort(list)
-	}
 }

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -59,7 +60,8 @@ type Service struct {
 	adminPasswordFile string
 
 	now     atomic.Pointer[snapshot] // replaced as a whole
-	reading sync.Mutex               // held while the snapshot is read again
+	reading sync.Mutex               // held while now is replaced; guards link
+	link    *sql.Conn                // kept for following changes while Run runs; nil: none
 
 	rules   PasswordRules
 	pattern passwordPattern // of rules
@@ -106,15 +108,24 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err := s.bootstrap(ctx); err != nil {
 		return nil, fmt.Errorf("first users and roles: %w", err)
 	}
-	if err := s.reload(ctx); err != nil {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if err := s.catchUp(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// pollInterval is how often the tables' revision is looked at: the time after
-// which a change of another controller counts here.
-const pollInterval = time.Second
+// pollInterval is how often the tables' revision is looked at: a change of
+// another controller counts here soon after, and well within a second.
+const pollInterval = 250 * time.Millisecond
+
+// keysInterval is how often the age of the token keys is looked at,
+// tidyInterval how often old rows are deleted.
+const (
+	keysInterval = time.Second
+	tidyInterval = time.Minute
+)
 
 // sweepInterval is how often rows are looked through for what has become too
 // old.
@@ -122,8 +133,11 @@ const sweepInterval = time.Hour
 
 // Run follows changes of other controllers and rotates keys until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
+	defer s.unlink()
+	poll, keys, tidy := time.NewTicker(pollInterval), time.NewTicker(keysInterval), time.NewTicker(tidyInterval)
+	defer poll.Stop()
+	defer keys.Stop()
+	defer tidy.Stop()
 	var looking sync.WaitGroup
 	looking.Go(func() { s.lookAround(ctx) })
 	defer looking.Wait()
@@ -132,18 +146,21 @@ func (s *Service) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
-		}
-		if err := s.follow(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			s.log.Warn("identity: cannot look for changes", "error", err)
-		}
-		if err := s.keys.rotateIfDue(s.clock()); err != nil {
-			s.log.Error("identity: cannot rotate token keys", "error", err)
-		}
-		if now := s.clock(); now.Sub(swept) >= sweepInterval {
-			swept = now
-			if err := s.disableInactive(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				s.log.Warn("identity: cannot look for inactive users", "error", err)
+		case <-poll.C:
+			s.watch(ctx)
+		case <-keys.C:
+			if err := s.keys.rotateIfDue(s.clock()); err != nil {
+				s.log.Error("identity: cannot rotate token keys", "error", err)
+			}
+		case <-tidy.C:
+			if err := s.trim(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("identity: cannot delete old rows", "error", err)
+			}
+			if now := s.clock(); now.Sub(swept) >= sweepInterval {
+				swept = now
+				if err := s.disableInactive(ctx); err != nil && !errors.Is(err, context.Canceled) {
+					s.log.Warn("identity: cannot look for inactive users", "error", err)
+				}
 			}
 		}
 	}

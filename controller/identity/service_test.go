@@ -135,13 +135,13 @@ func TestFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if one.now.Load().roleNamed["auditor"] == nil {
+	if one.now.Load().roleNamed.at("", "auditor") == nil {
 		t.Error("the change does not count where it was made")
 	}
 	if err := two.follow(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if two.now.Load().roleNamed["auditor"] == nil {
+	if two.now.Load().roleNamed.at("", "auditor") == nil {
 		t.Error("the change does not count on the other controller")
 	}
 }

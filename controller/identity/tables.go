@@ -1,8 +1,6 @@
 package identity
 
 import (
-	"context"
-	"fmt"
 	"time"
 
 	"github.com/cairn-cloud/cairn/controller/internal/store"
@@ -95,31 +93,4 @@ type assignment struct {
 type revocation struct {
 	AuditID   string    `db:"audit_id,key"`
 	ExpiresAt time.Time `db:"expires_at"`
-}
-
-// change runs f in a transaction that changes who there is or may do what,
-// and has it count here before it returns.
-func (s *Service) change(ctx context.Context, f func(tx *store.Tx) error) error {
-	return s.db.Transact(ctx, func(tx *store.Tx) error {
-		if err := f(tx); err != nil {
-			return err
-		}
-		return s.touch(ctx, tx)
-	})
-}
-
-// touch counts the revision up, and reads the snapshot again after the commit.
-func (s *Service) touch(ctx context.Context, tx *store.Tx) error {
-	if _, err := tx.ExecContext(ctx, "UPDATE revision SET n = n + 1 WHERE one = 1"); err != nil {
-		return fmt.Errorf("count the revision: %w", err)
-	}
-	tx.After(func() {
-		// The change is made, whether the client still waits or not.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-		defer cancel()
-		if err := s.reload(ctx); err != nil {
-			s.log.Error("identity: cannot read what has changed", "error", err)
-		}
-	})
-	return nil
 }

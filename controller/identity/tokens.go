@@ -50,7 +50,7 @@ func (s *Service) issue(ctx context.Context, c *api.Call) error {
 		return err
 	}
 	t.issued, t.audit = s.clock(), newAuditID()
-	if u := s.now.Load().users[t.user]; u != nil {
+	if u := s.now.Load().users.at(t.user); u != nil {
 		if rules := u.missing(t.methods); rules != nil {
 			return s.giveReceipt(c, t, rules)
 		}
@@ -124,15 +124,12 @@ func (s *Service) revoke(ctx context.Context, c *api.Call) error {
 		return err
 	}
 	err = s.change(ctx, func(tx *store.Tx) error {
-		if _, err := s.tables.revocations.In(tx).Delete(ctx, store.Le("expires_at", s.clock())); err != nil {
-			return err
-		}
 		err := s.tables.revocations.In(tx).Insert(ctx, &revocation{AuditID: v.audit.String(), ExpiresAt: v.expires})
 		if cloud.IsConflict(err) { // somebody was faster
 			return nil
 		}
 		return err
-	})
+	}, wrote(kindRevocation, v.audit.String()))
 	if err != nil {
 		return err
 	}
@@ -149,7 +146,7 @@ func (s *Service) body(c *api.Call, v *session) map[string]any {
 		"methods": v.methods.names(), "audit_ids": audit,
 		"issued_at": v.issued.Truncate(time.Second).Format(timeLayout), "expires_at": v.expires.Format(timeLayout),
 		"user": map[string]any{
-			"id": v.user.ID, "name": v.user.Name, "domain": domainRef(v.snap.domains[v.user.DomainID]), "password_expires_at": v.user.PasswordExpires,
+			"id": v.user.ID, "name": v.user.Name, "domain": domainRef(v.snap.domains.at(v.user.DomainID)), "password_expires_at": v.user.PasswordExpires,
 		},
 	}
 	v.describe(b)
@@ -157,7 +154,7 @@ func (s *Service) body(c *api.Call, v *session) map[string]any {
 	case "":
 		return b
 	case "project":
-		b["project"] = map[string]any{"id": v.project.ID, "name": v.project.Name, "domain": domainRef(v.snap.domains[v.project.domain()])}
+		b["project"] = map[string]any{"id": v.project.ID, "name": v.project.Name, "domain": domainRef(v.snap.domains.at(v.project.domain()))}
 		b["is_domain"] = v.project.IsDomain
 	case "domain":
 		b["domain"] = domainRef(v.domain)
@@ -186,7 +183,7 @@ func (s *Service) authDomains(_ context.Context, c *api.Call) error {
 	snap := s.now.Load()
 	domains := []any{}
 	for _, id := range snap.targetsOf(c.Caller.UserID, "domain") {
-		if d := snap.domains[id]; d != nil && d.Enabled {
+		if d := snap.domains.at(id); d != nil && d.Enabled {
 			domains = append(domains, map[string]any{
 				"id": d.ID, "name": d.Name, "description": d.Description, "enabled": true, "links": self(c, "/domains/"+d.ID),
 			})

@@ -61,7 +61,7 @@ func (s *Service) trusts() api.Resource[trust] {
 			if t.TrustorID != c.Caller.UserID && !c.Caller.IsAdmin {
 				return cloud.Forbidden("The trust %s is its trustor's to delete.", t.ID)
 			}
-			return s.touch(ctx, tx)
+			return s.touch(ctx, tx, gone(kindTrust, t.ID))
 		},
 		Below: []api.Below[trust]{
 			{Method: http.MethodGet, Path: "/roles", Do: s.trustRoles},
@@ -76,9 +76,9 @@ func (s *Service) creatingTrust(ctx context.Context, tx *store.Tx, c *api.Call, 
 	switch {
 	case in.TrustorID != c.Caller.UserID:
 		return cloud.Forbidden("The authenticated user should match the trustor.")
-	case snap.users[in.TrusteeID] == nil:
+	case snap.users.at(in.TrusteeID) == nil:
 		return cloud.NotFound("Could not find user: %s.", in.TrusteeID)
-	case snap.projects[in.ProjectID] == nil:
+	case snap.projects.at(in.ProjectID) == nil:
 		return cloud.NotFound("Could not find project: %s.", in.ProjectID)
 	case in.ExpiresAt != nil && !in.ExpiresAt.After(s.clock()):
 		return cloud.BadRequest("expires_at is %s; allowed: a time to come", in.ExpiresAt.Format(time.RFC3339))
@@ -108,7 +108,7 @@ func (s *Service) creatingTrust(ctx context.Context, tx *store.Tx, c *api.Call, 
 			return err
 		}
 	}
-	return s.touch(ctx, tx)
+	return s.touch(ctx, tx, wrote(kindTrust, in.ID))
 }
 
 // redelegate holds a trust that is made with another one against that: it
@@ -156,7 +156,7 @@ func withinCredential(c *api.Call, snap *snapshot, in *trust) error {
 		return cloud.Forbidden("project_id is %s; the application credential is for the project %s.", in.ProjectID, c.Caller.ProjectID)
 	}
 	for _, id := range in.RoleIDs {
-		if !c.Caller.Has(snap.roles[id].Name) {
+		if !c.Caller.Has(snap.roles.at(id).Name) {
 			return cloud.Forbidden("The application credential has not all of the requested roles.")
 		}
 	}
@@ -167,7 +167,7 @@ func withinCredential(c *api.Call, snap *snapshot, in *trust) error {
 func (s *Service) trustRoles(_ context.Context, c *api.Call, t *trust) (any, error) {
 	snap, list := s.now.Load(), []any{}
 	for _, id := range t.RoleIDs {
-		if r := snap.roles[id]; r != nil {
+		if r := snap.roles.at(id); r != nil {
 			list = append(list, roleObject(c, r))
 		}
 	}
@@ -177,7 +177,7 @@ func (s *Service) trustRoles(_ context.Context, c *api.Call, t *trust) (any, err
 // trustRole shows one role of a trust.
 func (s *Service) trustRole(_ context.Context, c *api.Call, t *trust) (any, error) {
 	id := c.Param("role_id")
-	r := s.now.Load().roles[id]
+	r := s.now.Load().roles.at(id)
 	if r == nil || !contains(t.RoleIDs, id) {
 		return nil, cloud.NotFound("Could not find role: %s.", id)
 	}
@@ -197,5 +197,5 @@ func (s *Service) useTrust(ctx context.Context, t *trust) error {
 			err = cloud.Forbidden("No remaining uses for trust: %s.", t.ID)
 		}
 		return err
-	})
+	}, wrote(kindTrust, t.ID))
 }

@@ -74,7 +74,7 @@ func (s *Service) creatingUser(ctx context.Context, tx *store.Tx, c *api.Call, i
 	if err := s.setPassword(ctx, tx, in, in.Password, true); err != nil {
 		return err
 	}
-	return s.touch(ctx, tx)
+	return s.touch(ctx, tx, wrote(kindUser, in.ID))
 }
 
 // updatingUser ends the user's tokens when the password changes or the user
@@ -107,7 +107,7 @@ func (s *Service) updatingUser(ctx context.Context, tx *store.Tx, c *api.Call, o
 			return err
 		}
 	}
-	return s.touch(ctx, tx)
+	return s.touch(ctx, tx, wrote(kindUser, changed.ID))
 }
 
 func (s *Service) deletingUser(ctx context.Context, tx *store.Tx, _ *api.Call, u *User) error {
@@ -120,12 +120,12 @@ func (s *Service) deletingUser(ctx context.Context, tx *store.Tx, _ *api.Call, u
 	if err := s.forgetFailures(ctx, tx, u.ID); err != nil {
 		return err
 	}
-	return s.touch(ctx, tx)
+	return s.touch(ctx, tx, gone(kindUser, u.ID))
 }
 
 // checkDefaultProject refuses a domain as default project.
 func (s *Service) checkDefaultProject(u *User) error {
-	if p := s.now.Load().projects[orNone(u.DefaultProjectID)]; p != nil && p.IsDomain {
+	if p := s.now.Load().projects.at(orNone(u.DefaultProjectID)); p != nil && p.IsDomain {
 		return cloud.BadRequest("default_project_id is %s; allowed: a project that is no domain", p.ID)
 	}
 	return nil
@@ -143,8 +143,8 @@ func (s *Service) userGroups(ctx context.Context, c *api.Call, u *User) (any, er
 	}
 	snap := s.now.Load()
 	groups := []any{}
-	for _, id := range snap.groupsOf[u.ID] {
-		g := snap.groups[id]
+	for _, id := range snap.groupsOf(u.ID) {
+		g := snap.groups.at(id)
 		o, err := c.Entry(g, "/groups/"+g.ID)
 		if err != nil {
 			return nil, err
@@ -159,7 +159,7 @@ func (s *Service) projectsOf(c *api.Call, user string) []any {
 	snap := s.now.Load()
 	projects := []any{}
 	for _, id := range snap.targetsOf(user, "project") {
-		p := snap.projects[id]
+		p := snap.projects.at(id)
 		if p == nil || !p.Enabled {
 			continue
 		}

@@ -48,7 +48,7 @@ const clockSkew = 30 * time.Second
 // resolve finds what a token speaks of and sees that all of it is enabled.
 func (s *Service) resolve(t *token) (*session, error) {
 	snap, now := s.now.Load(), s.clock()
-	v := &session{token: t, snap: snap, user: snap.users[t.user]}
+	v := &session{token: t, snap: snap, user: snap.users.at(t.user)}
 	switch {
 	case !now.Before(t.expires), t.issued.After(now.Add(clockSkew)):
 		return nil, cloud.Unauthorized("")
@@ -79,7 +79,7 @@ func (v *session) isRevoked() bool {
 		if id == (auditID{}) {
 			continue
 		}
-		if _, ok := v.snap.revoked[id.String()]; ok {
+		if v.snap.isRevoked(id.String()) {
 			return true
 		}
 	}
@@ -93,12 +93,12 @@ func (v *session) findScope(holder string) error {
 	case "":
 		return nil
 	case "project":
-		v.project = v.snap.projects[v.scope.id]
+		v.project = v.snap.projects.at(v.scope.id)
 		if v.project == nil || !v.project.Enabled || !v.snap.enabledDomain(v.project.domain()) {
 			return cloud.Unauthorized("")
 		}
 	case "domain":
-		v.domain = v.snap.domains[v.scope.id]
+		v.domain = v.snap.domains.at(v.scope.id)
 		if v.domain == nil || !v.domain.Enabled {
 			return cloud.Unauthorized("")
 		}
@@ -111,7 +111,7 @@ func (v *session) findScope(holder string) error {
 }
 
 func (n *snapshot) enabledDomain(id string) bool {
-	d := n.domains[id]
+	d := n.domains.at(id)
 	return d != nil && d.Enabled
 }
 

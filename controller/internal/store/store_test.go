@@ -111,6 +111,15 @@ func TestConditions(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", what, d)
 		}
 	}
+	stop := errors.New("enough")
+	var some []int64
+	err := tab.Each(t.Context(), store.Query{Where: []store.Cond{store.Gt("id", 1)}}, func(row *thing) error {
+		some = append(some, row.ID)
+		return stop
+	})
+	if d := cmp.Diff([]int64{2}, some); d != "" || !errors.Is(err, stop) {
+		t.Errorf("one by one until enough: %v (-want +got):\n%s", err, d)
+	}
 	for what, q := range map[string]store.Query{
 		"column": {Where: []store.Cond{store.Eq("1=1 OR id", 1)}}, "sort": {Sort: []store.Sort{{Column: "id; DROP TABLE things"}}},
 	} {

@@ -136,6 +136,32 @@ func (t *Table[T]) one(ctx context.Context, where []Cond, suffix string, key any
 // List reads rows. A marker that is not among them is a BadRequest. Rows with
 // equal sort columns are ordered by key, so that paging visits each row once.
 func (t *Table[T]) List(ctx context.Context, q Query) ([]T, error) {
+	c, err := t.query(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := t.scan(ctx, c)
+	if q.Backward {
+		for i, j := 0, len(rows)-1; i < j; i, j = i+1, j-1 {
+			rows[i], rows[j] = rows[j], rows[i]
+		}
+	}
+	return rows, err
+}
+
+// Each hands the rows of a query over one by one as they are read, so that
+// they need not all be in memory. It ends with the first error of f. Rows of a
+// page before a marker come backwards.
+func (t *Table[T]) Each(ctx context.Context, q Query, f func(row *T) error) error {
+	c, err := t.query(ctx, q)
+	if err != nil {
+		return err
+	}
+	return t.each(ctx, c, f)
+}
+
+// query is the SELECT of q.
+func (t *Table[T]) query(ctx context.Context, q Query) (*clause, error) {
 	order := t.order(q)
 	c := t.selects()
 	where := q.Where
@@ -161,13 +187,7 @@ func (t *Table[T]) List(ctx context.Context, q Query) ([]T, error) {
 	if q.Limit > 0 {
 		c.add(" LIMIT ?", q.Limit)
 	}
-	rows, err := t.scan(ctx, c)
-	if q.Backward {
-		for i, j := 0, len(rows)-1; i < j; i, j = i+1, j-1 {
-			rows[i], rows[j] = rows[j], rows[i]
-		}
-	}
-	return rows, err
+	return c, nil
 }
 
 // order is the sort of q made total, and turned round for a page before the
@@ -366,9 +386,21 @@ func (t *Table[T]) selects() *clause {
 
 // scan runs a query of selects and reads its rows.
 func (t *Table[T]) scan(ctx context.Context, c *clause) (list []T, err error) {
+	err = t.each(ctx, c, func(row *T) error {
+		list = append(list, *row)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// each runs a query of selects and hands its rows over as they come.
+func (t *Table[T]) each(ctx context.Context, c *clause, f func(row *T) error) (err error) {
 	rows, err := t.q.QueryContext(ctx, c.text.String(), c.args...)
 	if err != nil {
-		return nil, fmt.Errorf("select from %s: %w", t.name, err)
+		return fmt.Errorf("select from %s: %w", t.name, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	targets := make([]any, len(t.cols))
@@ -379,12 +411,14 @@ func (t *Table[T]) scan(ctx context.Context, c *clause) (list []T, err error) {
 			targets[i] = t.cols[i].target(v)
 		}
 		if err := rows.Scan(targets...); err != nil {
-			return nil, fmt.Errorf("read a row of %s: %w", t.name, err)
+			return fmt.Errorf("read a row of %s: %w", t.name, err)
 		}
-		list = append(list, *row)
+		if err := f(row); err != nil {
+			return err
+		}
 	}
 	if err := rows.Err(); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("read rows of %s: %w", t.name, err)
+		return fmt.Errorf("read rows of %s: %w", t.name, err)
 	}
-	return list, nil
+	return nil
 }
