@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/cairn-cloud/cairn/controller/image/convert"
 	"github.com/cairn-cloud/cairn/controller/image/fetch"
 )
 
@@ -18,6 +19,7 @@ type Config struct {
 	Limits      map[string]int64 `json:"limits"`
 	Workers     int              `json:"workers"`      // imports at once; 0: 4
 	WebDownload *WebDownload     `json:"web_download"` // absent: nothing is downloaded for anybody
+	Conversion  *Conversion      `json:"conversion"`   // absent: images stay what they are
 }
 
 // DefaultMaxSize is how large an image may be where nobody says otherwise.
@@ -39,6 +41,16 @@ type WebDownload struct {
 	TimeoutS     int            `json:"timeout_s"`
 }
 
+// Conversion has imports make one format of all disks, as Glance's plugin
+// image_conversion does.
+type Conversion struct {
+	OutputFormat string `json:"output_format"` // raw, qcow2, vmdk
+	Program      string `json:"program"`       // empty: qemu-img
+	MemoryMiB    int64  `json:"memory_mib"`    // 0: 1024
+	CPUS         int    `json:"cpu_s"`         // of the processor; 0: 30 minutes
+	TimeoutS     int    `json:"timeout_s"`     // 0: 2 hours
+}
+
 // Check tells what is wrong with the values.
 func (c *Config) Check() error {
 	var errs []error
@@ -53,7 +65,17 @@ func (c *Config) Check() error {
 	if _, err := c.fetcher(); err != nil {
 		errs = append(errs, fmt.Errorf("web_download: %w", err))
 	}
+	if v := c.Conversion; v != nil && v.OutputFormat != "raw" && v.OutputFormat != "qcow2" && v.OutputFormat != "vmdk" {
+		errs = append(errs, fmt.Errorf("conversion.output_format %q; allowed: raw, qcow2, vmdk", v.OutputFormat))
+	}
 	return errors.Join(errs...)
+}
+
+// converter is what converts.
+func (c *Conversion) converter() (*convert.Converter, error) {
+	return convert.New(convert.Options{
+		Program: c.Program, Memory: c.MemoryMiB << 20, CPU: time.Duration(c.CPUS) * time.Second, Timeout: time.Duration(c.TimeoutS) * time.Second,
+	})
 }
 
 // complete fills in the defaults.

@@ -16,7 +16,9 @@
 // answer goes out; the others are carried out by Run, tell in their message
 // how far they are, and go on after a restart. Tasks are kept for two days.
 // web-download is off unless the configuration has it, and then fenced
-// (package fetch); glance-download is refused, there is no other region.
+// (package fetch); glance-download is refused, there is no other region. Where
+// the configuration wants one format, an import converts disks to it, in a
+// sandbox (package convert).
 //
 // Definitions of metadata (metadefs) are rows that dashboards read; nothing in
 // the cloud depends on them. A namespace holds objects, properties, tags and

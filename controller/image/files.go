@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 )
@@ -19,10 +20,13 @@ type files struct{ dir string }
 // A place is what follows the id in a file's name.
 type place string
 
-const placeStaged place = ".staged" // as it was received
+const (
+	placeStaged    place = ".staged"    // as it was received
+	placeConverted place = ".converted" // made of it
+)
 
 // places are all that there are.
-func places() []place { return []place{placeStaged} }
+func places() []place { return []place{placeStaged, placeConverted} }
 
 // path is an image's file. Ids are UUIDs: nothing else becomes a name.
 func (f *files) path(id string, p place) (string, error) {
@@ -77,13 +81,21 @@ func (f *files) sync() error {
 // remove removes an image's files, if there are any.
 func (f *files) remove(id string) error {
 	for _, p := range places() {
-		path, err := f.path(id, p)
-		if err != nil {
+		if err := f.removePlace(id, p); err != nil {
 			return err
 		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	}
+	return nil
+}
+
+// removePlace removes one of an image's files, if it is there.
+func (f *files) removePlace(id string, p place) error {
+	path, err := f.path(id, p)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
@@ -96,10 +108,10 @@ func (f *files) sweep(keep map[string]bool) (removed int, err error) {
 		return 0, err
 	}
 	for _, e := range entries {
-		if keep[e.Name()] || cloud.IsID(e.Name()) || e.IsDir() {
+		if keep[e.Name()] || cloud.IsID(e.Name()) || e.IsDir() && !strings.Contains(e.Name(), ".part") {
 			continue
 		}
-		if err := os.Remove(filepath.Join(f.dir, e.Name())); err != nil {
+		if err := os.RemoveAll(filepath.Join(f.dir, e.Name())); err != nil {
 			return removed, err
 		}
 		removed++

@@ -110,10 +110,14 @@ func (s *Service) doImport(ctx context.Context, c *api.Call, img *Image) (any, e
 	if err != nil {
 		return nil, err
 	}
+	quick := s.quick(img, task, in)
+	if quick {
+		task.Status = taskProcessing // no worker's
+	}
 	if err := s.db.Transact(ctx, func(tx *store.Tx) error { return s.accept(ctx, tx, task, in) }); err != nil {
 		return nil, err
 	}
-	if s.quick(task, in) {
+	if quick {
 		return nil, s.carryOut(context.WithoutCancel(ctx), task)
 	}
 	s.wake()
@@ -121,15 +125,15 @@ func (s *Service) doImport(ctx context.Context, c *api.Call, img *Image) (any, e
 }
 
 // quick tells whether an import is a second name for a file, or nothing.
-func (s *Service) quick(task *Task, in *importRequest) bool {
-	if task.Holder != s.holder {
+func (s *Service) quick(img *Image, task *Task, in *importRequest) bool {
+	if img.Holder != nil && *img.Holder != s.holder {
 		return false
 	}
 	if len(task.To) == 0 {
 		return true
 	}
 	b, err := s.stores.get(task.To[0])
-	return err == nil && b.Local() && len(task.To) == 1 && in.Method.Name == methodDirect
+	return err == nil && b.Local() && len(task.To) == 1 && in.Method.Name == methodDirect && !s.converts(img)
 }
 
 // mayCopy sees that an image can be copied, and gives the stores that lack it.

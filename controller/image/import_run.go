@@ -65,6 +65,9 @@ func (s *Service) importImage(ctx context.Context, task *Task, p *progress) erro
 	if err != nil {
 		return err
 	}
+	if d, err = s.inWantedFormat(ctx, img, d, p); err != nil {
+		return err
+	}
 	path, err := s.files.path(img.ID, d.Place)
 	if err != nil {
 		return err

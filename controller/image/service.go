@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cairn-cloud/cairn/controller/image/blob"
+	"github.com/cairn-cloud/cairn/controller/image/convert"
 	"github.com/cairn-cloud/cairn/controller/image/fetch"
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
@@ -48,6 +49,8 @@ type Service struct {
 	files         *files
 	stores        stores
 	fetch         *fetch.Client // nil: nothing is downloaded for anybody
+	wanted        string        // disk format that imports make of others; empty: they stay what they are
+	converter     *convert.Converter
 	maxSize       int64
 	workers       int
 	holder        string        // who this controller is, in rows that it works on
@@ -94,6 +97,12 @@ func (s *Service) prepare(ctx context.Context, o Options) (err error) {
 	}
 	if s.fetch, err = o.fetcher(); err != nil {
 		return err
+	}
+	if o.Conversion != nil {
+		s.wanted = o.Conversion.OutputFormat
+		if s.converter, err = o.Conversion.converter(); err != nil {
+			s.log.Error("image: imports that need a conversion will fail", "error", err)
+		}
 	}
 	return s.recover(ctx)
 }

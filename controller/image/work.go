@@ -74,15 +74,18 @@ func (s *Service) Run(ctx context.Context) error {
 // many run as may.
 func (s *Service) startImports(ctx context.Context, g *errgroup.Group, active *set) error {
 	list, err := s.tasks.List(ctx, store.Query{
-		Where: []store.Cond{store.Eq("holder", s.holder), store.In("status", taskPending, taskProcessing)},
-		Sort:  []store.Sort{{Column: "created_at"}},
+		Where: []store.Cond{store.Eq("holder", s.holder), store.Or(
+			store.Eq("status", taskPending),
+			store.All(store.Eq("status", taskProcessing), store.Lt("created_at", s.born)), // of before the last stop
+		)},
+		Sort: []store.Sort{{Column: "created_at"}},
 	})
 	if err != nil {
 		return err
 	}
 	for i := range list {
 		task := &list[i]
-		if s.isQuick(task) || !active.add(task.ID) {
+		if !active.add(task.ID) {
 			continue
 		}
 		g.Go(func() error {
@@ -94,12 +97,6 @@ func (s *Service) startImports(ctx context.Context, g *errgroup.Group, active *s
 		})
 	}
 	return nil
-}
-
-// isQuick tells whether the request that made a task does it itself.
-func (s *Service) isQuick(task *Task) bool {
-	in, err := task.request()
-	return err == nil && s.quick(task, in) && task.CreatedAt.After(s.born)
 }
 
 // wake tells Run that there is something to do.

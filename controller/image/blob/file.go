@@ -25,7 +25,7 @@ func OpenFile(dir string) (*File, error) {
 	}
 	parts, err := filepath.Glob(filepath.Join(dir, "*.part*"))
 	for _, p := range parts {
-		err = errors.Join(err, os.Remove(p))
+		err = errors.Join(err, os.RemoveAll(p))
 	}
 	return &File{dir}, err
 }

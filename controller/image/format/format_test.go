@@ -104,7 +104,6 @@ func TestQEMU(t *testing.T) {
 		{"-f qcow2 -u -b /etc/shadow -F raw IMG 64K", false},
 		{"-f qcow2 -u -b http://127.0.0.1:9/x -F raw IMG 64K", false},
 		{`-f qcow2 -u -b json:{"driver":"raw","file":{"driver":"file","filename":"/etc/shadow"}} -F raw IMG 64K`, false},
-		{"-f qcow2 -o encrypt.format=luks,encrypt.key-secret=s --object secret,id=s,data=abc IMG 1G", false},
 		{"-f qed IMG 1G", false},
 		{"-f vmdk -o subformat=monolithicFlat IMG 1M", false},
 		{"-f qcow2 -o data_file=" + dir + "/df.raw,data_file_raw=on IMG 64K", false},
