@@ -189,7 +189,7 @@ CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 PrivateDevices=yes
 MemoryDenyWriteExecute=yes
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
-SystemCallFilter=@system-service
+SystemCallFilter=@system-service landlock_create_ruleset landlock_add_rule landlock_restrict_self
 SystemCallErrorNumber=EPERM
 ` + socketBind(443, 8444)
 
