@@ -21,6 +21,7 @@ type view struct {
 	drawn int               // lines on the terminal to draw over
 	said  map[string]string // what a plain view said last, by machine
 	spoke time.Time         // when it said anything last
+	shown map[string]string // the ends of consoles that it showed then, by machine
 }
 
 // silence is how long a plain view says nothing while nothing is new: a log
@@ -28,7 +29,7 @@ type view struct {
 const silence = 30 * time.Second
 
 func newView(out io.Writer, terminal bool) *view {
-	return &view{out: out, terminal: terminal, began: time.Now(), now: time.Now, said: make(map[string]string)}
+	return &view{out: out, terminal: terminal, began: time.Now(), now: time.Now, said: make(map[string]string), shown: make(map[string]string)}
 }
 
 // clock is the time since the beginning, like 3:07.
@@ -102,7 +103,8 @@ func (v *view) showPlain(s *Status, w waiting, detail string) {
 	}
 	v.say("still waiting %s", text)
 	for _, m := range s.Machines {
-		if last := m.last(); m.On && last != "" {
+		if last := m.last(); m.On && last != v.shown[m.Name] {
+			v.shown[m.Name] = last
 			fmt.Fprintf(v.out, "        %-12s %-17s %s\n", m.Name, m.current(), last[:min(len(last), 118)])
 		}
 	}

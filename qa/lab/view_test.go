@@ -47,13 +47,14 @@ func TestPlainViewIsNeverSilentForLong(t *testing.T) {
 	s := &Status{Machines: []MachineStatus{
 		{Name: "controller", Activity: machine.Activity{On: true}, Progress: Progress{Phases: []Phase{{Name: "write"}}, Tail: []string{"write 50%"}}},
 	}}
-	for ; passed < time.Minute; passed += 2 * time.Second {
+	for ; passed < 70*time.Second; passed += 2 * time.Second {
 		v.show(s, waiting{what: "the API answers"}, "")
 	}
 	want := `  0:00  controller: write
   0:00  until the API answers
   0:30  still waiting until the API answers
         controller   write             write 50%
+  1:00  still waiting until the API answers
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Error(d)
