@@ -122,10 +122,7 @@ func (s *Service) replaceStaged(ctx context.Context, img *Image, old, made *Data
 		if err != nil {
 			return err
 		}
-		if err := s.quotas.Release(ctx, tx, now.Owner, quotaSize, mebibytes(old.Size)); err != nil {
-			return err
-		}
-		if err := s.quotas.Reserve(ctx, tx, now.Owner, quotaSize, mebibytes(made.Size)); err != nil {
+		if err := s.claim(ctx, tx, now.Owner, quotaStage, mebibytes(made.Size)-mebibytes(old.Size)); err != nil {
 			return err
 		}
 		return s.staged.In(tx).Update(ctx, made)

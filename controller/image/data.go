@@ -28,10 +28,17 @@ func (s *Service) upload(ctx context.Context, c *api.Call, img *Image) (any, err
 	if err != nil {
 		return nil, err
 	}
+	may, err := s.allowanceFor(ctx, img.Owner, quotaSize)
+	if err == nil {
+		err = may.admits(c.Request().ContentLength)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if err := s.begin(ctx, img, statusSaving); err != nil {
 		return nil, err
 	}
-	d, err := s.receive(img, uploaded(c), placeStaged)
+	d, err := s.receive(img, uploaded(c), placeStaged, may)
 	if err == nil {
 		err = s.keep(ctx, img.ID, d, to)
 	}
@@ -66,8 +73,6 @@ func (s *Service) mayReceive(c *api.Call, img *Image) (to string, err error) {
 		return "", cloud.BadRequest("The store %.64q is unknown; allowed: %s.", to, s.stores)
 	case img.Format() == "":
 		return "", cloud.BadRequest("disk_format and container_format must be set before data is uploaded.")
-	case c.Request().ContentLength > s.maxSize:
-		return "", s.tooLarge()
 	default:
 		return to, nil
 	}
@@ -75,11 +80,16 @@ func (s *Service) mayReceive(c *api.Call, img *Image) (to string, err error) {
 
 // begin takes a queued image for one upload.
 func (s *Service) begin(ctx context.Context, img *Image, status string) error {
-	n, err := s.images.Change(ctx, store.Set{"status": status, "holder": s.holder}, store.Eq("id", img.ID), store.Eq("status", statusQueued))
-	if err == nil && n == 0 {
-		return cloud.Conflict("Image %s is %s, so no data can be uploaded.", img.ID, img.Status)
-	}
-	return err
+	return s.db.Transact(ctx, func(tx *store.Tx) error {
+		if err := s.claim(ctx, tx, img.Owner, quotaUploading, 1); err != nil {
+			return err
+		}
+		n, err := s.images.In(tx).Change(ctx, store.Set{"status": status, "holder": s.holder}, store.Eq("id", img.ID), store.Eq("status", statusQueued))
+		if err == nil && n == 0 {
+			return cloud.Conflict("Image %s is %s, so no data can be uploaded.", img.ID, img.Status)
+		}
+		return err
+	})
 }
 
 func (s *Service) tooLarge() error {
@@ -108,7 +118,7 @@ type Data struct {
 
 // receive reads the data into a file. It is there when it is safe and is what
 // the image says that it is.
-func (s *Service) receive(img *Image, from source, to place) (*Data, error) {
+func (s *Service) receive(img *Image, from source, to place, may allowance) (*Data, error) {
 	head := make([]byte, format.HeadSize)
 	n, err := io.ReadFull(from, head)
 	if failed := from.failure(); failed != nil {
@@ -123,10 +133,10 @@ func (s *Service) receive(img *Image, from source, to place) (*Data, error) {
 		return nil, err
 	}
 	sums := digests{md5.New(), sha512.New()} // see above
-	data := io.LimitReader(io.MultiReader(bytes.NewReader(head[:n]), from), s.maxSize+1)
+	data := io.LimitReader(io.MultiReader(bytes.NewReader(head[:n]), from), may.bytes+1)
 	err = s.files.put(img.ID, to, io.TeeReader(data, sums), func(file io.ReaderAt, size int64) error {
-		if size > s.maxSize {
-			return s.tooLarge()
+		if size > may.bytes {
+			return may.over
 		}
 		virtual, err := format.Inspect(declared(img), file, size)
 		d.Size = size

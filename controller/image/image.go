@@ -210,16 +210,10 @@ func (s *Service) delete(ctx context.Context, _ *api.Call, img *Image) error {
 func (s *Service) count(ctx context.Context, tx *store.Tx, img *Image, sign int64) error {
 	size := int64(0)
 	if img.Size != nil {
-		size = *img.Size
+		size = mebibytes(*img.Size) * int64(len(img.StoreIDs))
 	}
-	staged, err := s.staged.In(tx).First(ctx, store.Eq("image_id", img.ID))
-	switch {
-	case err == nil:
-		size += staged.Size
-	case !cloud.IsNotFound(err):
-		return err
-	}
-	for name, n := range map[string]int64{quotaCount: 1, quotaSize: mebibytes(size)} {
+	for name, n := range map[string]int64{quotaCount: 1, quotaSize: size} {
+		var err error
 		if sign < 0 {
 			err = s.quotas.Release(ctx, tx, img.Owner, name, n)
 		} else {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/quota"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
@@ -172,12 +173,8 @@ func (s *Service) accept(ctx context.Context, tx *store.Tx, task *Task, in *impo
 	case busy:
 		return cloud.Conflict("Image %s has an import under way.", img.ID)
 	}
-	if in.Method.Name == methodDirect {
-		if _, err := s.staged.In(tx).First(ctx, store.Eq("image_id", img.ID)); cloud.IsNotFound(err) {
-			return cloud.Conflict("Image %s is %s and has no staged data; allowed: an image whose data was staged.", img.ID, img.Status)
-		} else if err != nil {
-			return err
-		}
+	if err := s.roomFor(ctx, tx, img, task, in); err != nil {
+		return err
 	}
 	if in.Method.Name != methodCopy {
 		img.Status = statusImporting
@@ -194,6 +191,33 @@ func (s *Service) accept(ctx context.Context, tx *store.Tx, task *Task, in *impo
 		return err
 	}
 	return s.tasks.In(tx).Insert(ctx, task)
+}
+
+// roomFor sees that a project may have what an import will make, as far as that
+// is known before it begins.
+func (s *Service) roomFor(ctx context.Context, tx *store.Tx, img *Image, task *Task, in *importRequest) error {
+	size := int64(0)
+	switch in.Method.Name {
+	case methodWeb:
+		return s.claim(ctx, tx, img.Owner, quotaUploading, 1)
+	case methodCopy:
+		size = *img.Size
+	default:
+		d, err := s.staged.In(tx).First(ctx, store.Eq("image_id", img.ID))
+		if cloud.IsNotFound(err) {
+			return cloud.Conflict("Image %s is %s and has no staged data; allowed: an image whose data was staged.", img.ID, img.Status)
+		}
+		if err != nil {
+			return err
+		}
+		size = d.Size
+	}
+	all, err := s.usage(ctx, tx, img.Owner)
+	n := mebibytes(size) * int64(len(task.To))
+	if u := all[quotaSize]; err == nil && u.Limit != quota.Unlimited && u.InUse+n > u.Limit {
+		return overLimit(img.Owner, quotaSize, u, n)
+	}
+	return err
 }
 
 // What an image says of imports, in properties.

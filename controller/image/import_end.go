@@ -12,11 +12,17 @@ import (
 
 // finish makes an image active whose data is in stores.
 func (s *Service) finish(ctx context.Context, tx *store.Tx, id string, d *Data, task *Task, got []string) error {
-	n, err := s.images.In(tx).Change(ctx, d.set(s.clock(), got), store.Eq("id", id), store.Eq("status", statusImporting))
-	if err == nil && n == 0 {
+	img, err := s.images.In(tx).Lock(ctx, id)
+	if cloud.IsNotFound(err) || err == nil && img.Status != statusImporting {
 		return deletedMeanwhile(id)
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.quotas.Reserve(ctx, tx, img.Owner, quotaSize, mebibytes(d.Size)*int64(len(got))); err != nil {
+		return err
+	}
+	if _, err := s.images.In(tx).Change(ctx, d.set(s.clock(), got), store.Eq("id", id)); err != nil {
 		return err
 	}
 	if _, err := s.staged.In(tx).Delete(ctx, store.Eq("image_id", id)); err != nil {
@@ -86,20 +92,13 @@ func (s *Service) failImport(ctx context.Context, task *Task, why error) error {
 
 // giveBack puts an image whose import failed where another may begin.
 func (s *Service) giveBack(ctx context.Context, tx *store.Tx, task *Task, drop bool) error {
-	d, err := s.staged.In(tx).First(ctx, store.Eq("image_id", task.ImageID))
+	_, err := s.staged.In(tx).First(ctx, store.Eq("image_id", task.ImageID))
 	if err != nil && !cloud.IsNotFound(err) {
 		return err
 	}
 	to := statusQueued
 	switch {
 	case err == nil && drop:
-		img, err := s.images.In(tx).Lock(ctx, task.ImageID)
-		if err != nil {
-			return err
-		}
-		if err := s.quotas.Release(ctx, tx, img.Owner, quotaSize, mebibytes(d.Size)); err != nil {
-			return err
-		}
 		if _, err := s.staged.In(tx).Delete(ctx, store.Eq("image_id", task.ImageID)); err != nil {
 			return err
 		}

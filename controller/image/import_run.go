@@ -102,8 +102,15 @@ func (s *Service) fetchData(ctx context.Context, img *Image, uri string, p *prog
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
+	may, err := s.allowanceFor(ctx, img.Owner, quotaStage)
+	if err == nil {
+		err = may.admits(body.Size)
+	}
+	if err != nil {
+		return nil, err
+	}
 	from := &download{r: body, tell: func(n int64) { p.at(ctx, "Downloaded", n, body.Size) }}
-	if d, err = s.receive(img, from, placeStaged); err != nil {
+	if d, err = s.receive(img, from, placeStaged, may); err != nil {
 		return nil, err
 	}
 	return d, s.keepStaged(ctx, img, d)
@@ -177,6 +184,9 @@ func (s *Service) copyImage(ctx context.Context, img *Image, task *Task, in *imp
 			return deletedMeanwhile(img.ID)
 		}
 		if err != nil {
+			return err
+		}
+		if err := s.quotas.Reserve(ctx, tx, now.Owner, quotaSize, mebibytes(*now.Size)*int64(len(got))); err != nil {
 			return err
 		}
 		now.StoreIDs = unique(append(now.StoreIDs, got...))

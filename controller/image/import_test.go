@@ -99,10 +99,8 @@ func TestQuota(t *testing.T) {
 	if w := ask(t, h, http.MethodPut, "/images/"+first+"/file", octets, "data"); w.Code != http.StatusNoContent {
 		t.Errorf("upload: %d %s", w.Code, w.Body)
 	}
-	for _, path := range []string{"/images/" + second + "/file", "/images/" + second + "/stage"} {
-		if w := ask(t, h, http.MethodPut, path, octets, "data"); w.Code != http.StatusRequestEntityTooLarge {
-			t.Errorf("PUT %s: %d %s, want 413", path, w.Code, w.Body)
-		}
+	if w := ask(t, h, http.MethodPut, "/images/"+second+"/file", octets, "data"); w.Code != http.StatusRequestEntityTooLarge || !strings.Contains(w.Body.String(), "image_size_total is over limit of 1") {
+		t.Errorf("PUT: %d %s, want 413", w.Code, w.Body)
 	}
 	if left := listDir(t, s.files.dir); !slices.Equal(left, []string{first}) {
 		t.Errorf("files %v, want that of %s", left, first)

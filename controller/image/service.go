@@ -5,10 +5,8 @@ import (
 	"embed"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/cairn-cloud/cairn/controller/image/blob"
@@ -105,21 +103,6 @@ func (s *Service) prepare(ctx context.Context, o Options) (err error) {
 		}
 	}
 	return s.recover(ctx)
-}
-
-// unlimited are all limits of projects, without any.
-func unlimited() map[string]int64 {
-	return map[string]int64{quotaSize: quota.Unlimited, quotaCount: quota.Unlimited}
-}
-
-// LimitNames are the names of what projects can be limited in.
-func LimitNames() []string { return slices.Sorted(maps.Keys(unlimited())) }
-
-// quotasOf completes the limits that were given.
-func quotasOf(given map[string]int64) *quota.Quotas {
-	limits := unlimited()
-	maps.Copy(limits, given)
-	return quota.New(limits)
 }
 
 // API is the table of contents.

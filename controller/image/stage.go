@@ -16,10 +16,17 @@ func (s *Service) stage(ctx context.Context, c *api.Call, img *Image) (any, erro
 	if _, err := s.mayReceive(c, img); err != nil {
 		return nil, err
 	}
+	may, err := s.allowanceFor(ctx, img.Owner, quotaStage)
+	if err == nil {
+		err = may.admits(c.Request().ContentLength)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if err := s.begin(ctx, img, statusUploading); err != nil {
 		return nil, err
 	}
-	data, err := s.receive(img, uploaded(c), placeStaged)
+	data, err := s.receive(img, uploaded(c), placeStaged, may)
 	if err == nil {
 		err = s.keepStaged(ctx, img, data)
 	}
@@ -40,7 +47,7 @@ func (s *Service) keepStaged(ctx context.Context, img *Image, d *Data) error {
 		if err != nil {
 			return err
 		}
-		if err := s.quotas.Reserve(ctx, tx, now.Owner, quotaSize, mebibytes(d.Size)); err != nil {
+		if err := s.claim(ctx, tx, now.Owner, quotaStage, mebibytes(d.Size)); err != nil {
 			return err
 		}
 		return s.staged.In(tx).Insert(ctx, d)

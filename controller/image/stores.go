@@ -117,15 +117,6 @@ func storesText(ids []string) string {
 	return string(b)
 }
 
-// What projects can be limited in, by the names of Glance's limits.
-const (
-	quotaSize  = "image_size_total"  // MiB of data, staged data included
-	quotaCount = "image_count_total" // images
-)
-
-// mebibytes is what so many bytes count, begun ones in full.
-func mebibytes(size int64) int64 { return (size + 1<<20 - 1) >> 20 }
-
 // infoStores answers GET /info/stores.
 func (s *Service) infoStores(_ context.Context, c *api.Call) error {
 	list := []any{}
@@ -150,19 +141,6 @@ func (s *Service) infoStoresDetail(_ context.Context, c *api.Call) error {
 		list = append(list, e)
 	}
 	return c.JSON(http.StatusOK, map[string]any{"stores": list})
-}
-
-// infoUsage answers GET /info/usage: the project's limits and what it uses.
-func (s *Service) infoUsage(ctx context.Context, c *api.Call) error {
-	usage, err := s.quotas.Usage(ctx, s.db, c.Caller.ProjectID)
-	if err != nil {
-		return err
-	}
-	answer := map[string]any{}
-	for name, u := range usage {
-		answer[name] = map[string]int64{"limit": u.Limit, "usage": u.InUse}
-	}
-	return c.JSON(http.StatusOK, map[string]any{"usage": answer})
 }
 
 // infoImport answers GET /info/import.
