@@ -19,7 +19,7 @@ type change struct {
 
 // The kinds of changes whose id is a row's.
 const (
-	kindDomain        = "domain" // and its project
+	kindDomain        = "domain"        // and its project
 	kindConfig        = "domain_config" // by domain
 	kindProject       = "project"
 	kindUser          = "user"
@@ -29,6 +29,7 @@ const (
 	kindAppCredential = "application_credential"
 	kindAccessRule    = "access_rule"
 	kindTrust         = "trust"
+	kindAccess        = "oauth_access"
 )
 
 // The kinds that have no row to read: their id says all (see the methods

@@ -91,6 +91,11 @@ func (v *session) delegate(now time.Time) (holder string, given []string, err er
 			return "", nil, err
 		}
 		return v.trust.TrustorID, v.trust.RoleIDs, nil
+	case v.token.access != "":
+		if err := v.byAccess(now); err != nil {
+			return "", nil, err
+		}
+		return v.user.ID, v.access.RoleIDs, nil
 	default:
 		return v.user.ID, nil, nil
 	}
@@ -152,6 +157,9 @@ func (v *session) describe(b map[string]any) {
 			d["access_rules"] = rules
 		}
 		b["application_credential"] = d
+	}
+	if a := v.access; a != nil {
+		b["OS-OAUTH1"] = map[string]string{"consumer_id": a.ConsumerID, "access_token_id": a.ID}
 	}
 	if tr := v.trust; tr != nil {
 		b["OS-TRUST:trust"] = map[string]any{

@@ -134,7 +134,12 @@ func (s *Service) tokenOfKey(key *credential, b *ec2Blob) (*token, error) {
 		}
 		project = a.ProjectID
 	case orNone(b.AccessTokenID) != "":
-		return nil, cloud.Unauthorized("")
+		t.access = *b.AccessTokenID
+		a := snap.accesses.at(t.access)
+		if a == nil {
+			return nil, cloud.Unauthorized("")
+		}
+		project = a.ProjectID
 	}
 	if project != t.scope.id || project == "" {
 		return nil, cloud.Unauthorized("The key is for another project than what it was made with.")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 )
 
@@ -28,10 +29,12 @@ type login struct {
 					Passcode string `json:"passcode"`
 				} `json:"user"`
 			} `json:"totp"`
+			OAuth1 *struct{} `json:"oauth1"` // what there is to say is in the header Authorization
 		} `json:"identity"`
 		Scope json.RawMessage `json:"scope"`
 	} `json:"auth"`
 
+	call   *api.Call
 	failed bool // log-ins of the user failed before: to forget, if this one does not
 }
 
@@ -85,7 +88,7 @@ func (s *Service) prove(ctx context.Context, l *login, receipt string) (*token, 
 }
 
 // loginMethods are the methods that a body may name.
-var loginMethods = []string{"password", "token", "application_credential", "totp"}
+var loginMethods = []string{"password", "token", "application_credential", "totp", "oauth1"}
 
 // proveBy finds out who logs in by one method.
 func (s *Service) proveBy(ctx context.Context, method string, l *login, t *token) error {
@@ -99,6 +102,8 @@ func (s *Service) proveBy(ctx context.Context, method string, l *login, t *token
 		return s.byAppCredential(ctx, l, t)
 	case method == "totp" && id.TOTP != nil:
 		return s.byTOTP(ctx, l, t)
+	case method == "oauth1" && id.OAuth1 != nil:
+		return s.byOAuth1(ctx, l, t)
 	case contains(loginMethods, method):
 		return cloud.BadRequest("auth.identity.%s is missing", method)
 	default:
@@ -199,7 +204,7 @@ func (s *Service) wantScope(l *login, t *token) error {
 	u := snap.users.at(t.user)
 	raw := l.Auth.Scope
 	switch {
-	case t.appCred != "": // has its own
+	case t.appCred != "", t.access != "": // have their own
 		return nil
 	case len(raw) == 0 || string(raw) == "null":
 		if p := u.DefaultProjectID; p != nil && len(snap.rolesOn(u.ID, target{"project", *p})) > 0 {

@@ -38,6 +38,10 @@ func (s *Service) consumers() api.Resource[consumer] {
 	return api.Resource[consumer]{
 		Name: "consumer", Path: "/OS-OAUTH1/consumers", Owner: api.Cloud, Links: true, Read: policy.Admin, Write: policy.Admin,
 		Rows: s.tables.consumers,
+		// What it was let do ends with it.
+		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, c *consumer) error {
+			return s.endAccesses(ctx, tx, store.Eq("consumer_id", c.ID))
+		},
 		Creating: func(_ context.Context, _ *store.Tx, _ *api.Call, in *consumer) error {
 			in.Secret = newSecret()
 			in.Sealed = s.secrets.seal(in.Secret, in.ID)

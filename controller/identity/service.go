@@ -162,6 +162,9 @@ func (s *Service) Run(ctx context.Context) error {
 					s.log.Warn("identity: cannot look for inactive users", "error", err)
 				}
 			}
+			if err := s.sweepOAuth(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				s.log.Warn("identity: cannot forget what has expired of OAuth", "error", err)
+			}
 		}
 	}
 }
@@ -178,9 +181,9 @@ func (s *Service) API() api.Service {
 			s.domains(), s.projects(), s.users(), s.groups(), s.roles(),
 			s.regions(), s.services(), s.endpoints(), s.endpointGroups(),
 			s.appCredentials(), s.accessRules(), s.trusts(), s.credentials(), s.policies(), s.consumers(),
-			s.registeredLimits(), s.limits(),
+			s.registeredLimits(), s.limits(), s.accesses(),
 		},
-		Routes: slices.Concat(s.tokenRoutes(), s.assignmentRoutes(), s.filterRoutes(), s.ec2Routes(), s.signatureRoutes(), s.configRoutes(), s.limitRoutes(), []api.Route{
+		Routes: slices.Concat(s.tokenRoutes(), s.assignmentRoutes(), s.filterRoutes(), s.ec2Routes(), s.signatureRoutes(), s.configRoutes(), s.limitRoutes(), s.oauthRoutes(), []api.Route{
 			{Method: http.MethodPut, Path: "/regions/{region_id}", Rule: "identity:create_region", Handle: s.putRegion},
 			{Method: http.MethodPost, Path: "/users/{user_id}/password", Public: true, Handle: s.changePassword},
 		}),
@@ -188,6 +191,7 @@ func (s *Service) API() api.Service {
 			{Name: ruleAssignments, Check: policy.Admin, Doc: "who has which role where, and changing it"},
 			{Name: ruleFilter, Check: policy.Admin, Doc: "which project sees which part of the catalog"},
 			{Name: ruleConfig, Check: policy.Admin, Doc: "the configuration of domains"},
+			{Name: ruleAuthorize, Check: policy.Anyone, Doc: "letting an OAuth consumer act for the caller"},
 		}, signatureRules(), limitRules()),
 	}
 }

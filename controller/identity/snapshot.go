@@ -37,6 +37,7 @@ type snapshot struct {
 	appCredentialNamed names[appCredential] // in their user
 	accessRules        index[accessRule]
 	trusts             index[trust]
+	accesses           index[oauthAccess] // OAuth's access tokens
 	owned              tree[ref]
 
 	catalogParts tree[catalogPart] // of projects that do not see all
@@ -62,7 +63,7 @@ func emptySnapshot() *snapshot {
 		implied: treeOf(func(a, b implication) int { return comparePair(a.PriorID, b.PriorID, a.ImpliedID, b.ImpliedID) }),
 		revoked: treeOf(func(a, b revocation) int { return strings.Compare(a.AuditID, b.AuditID) }),
 
-		appCredentials: indexOf[appCredential](), accessRules: indexOf[accessRule](), trusts: indexOf[trust](),
+		appCredentials: indexOf[appCredential](), accessRules: indexOf[accessRule](), trusts: indexOf[trust](), accesses: indexOf[oauthAccess](),
 		appCredentialNamed: namesOf(func(a *appCredential) (in, name string) { return a.UserID, a.Name }),
 		owned: treeOf(func(a, b ref) int {
 			if c := comparePair(a.owner, b.owner, a.kind, b.kind); c != 0 {

@@ -123,6 +123,17 @@ func (e *edit) dropAccessRule(id string) {
 	}
 }
 
+func (e *edit) dropAccess(id string) {
+	a := e.accesses.at(id)
+	if a == nil {
+		return
+	}
+	e.accesses.drop(e.by, held[oauthAccess]{id: id})
+	for _, owner := range []string{a.ConsumerID, a.UserID, a.ProjectID} {
+		e.owned.drop(e.by, ref{owner, kindAccess, id})
+	}
+}
+
 func (e *edit) dropTrust(id string) {
 	t := e.trusts.at(id)
 	if t == nil {

@@ -144,6 +144,13 @@ func (e *edit) putAccessRule(r *accessRule) {
 	e.owned.put(e.by, ref{r.UserID, kindAccessRule, r.ID})
 }
 
+func (e *edit) putAccess(a *oauthAccess) {
+	e.accesses.put(e.by, held[oauthAccess]{a.ID, a})
+	for _, owner := range []string{a.ConsumerID, a.UserID, a.ProjectID} {
+		e.owned.put(e.by, ref{owner, kindAccess, a.ID})
+	}
+}
+
 func (e *edit) putTrust(t *trust) {
 	e.trusts.put(e.by, held[trust]{t.ID, t})
 	for _, owner := range t.owners() {

@@ -244,5 +244,7 @@ func (e *edit) drop(kind, id string) {
 		e.dropAccessRule(id)
 	case kindTrust:
 		e.dropTrust(id)
+	case kindAccess:
+		e.dropAccess(id)
 	}
 }

@@ -62,7 +62,7 @@ func (r *rowsOf[T]) take(id string) {
 // changes.
 func (s *Service) parts(e *edit) map[string]part {
 	return map[string]part{
-		kindDomain:  &rowsOf[Domain]{table: s.tables.domains, id: func(d *Domain) string { return d.ID }, put: e.putDomain, drop: e.dropDomain},
+		kindDomain: &rowsOf[Domain]{table: s.tables.domains, id: func(d *Domain) string { return d.ID }, put: e.putDomain, drop: e.dropDomain},
 		kindConfig: &rowsOf[configRow]{
 			table: s.tables.configs, id: func(c *configRow) string { return c.DomainID },
 			put:  func(c *configRow) { e.configs.put(e.by, held[configRow]{c.DomainID, c}) },
@@ -81,6 +81,9 @@ func (s *Service) parts(e *edit) map[string]part {
 		},
 		kindAccessRule: &rowsOf[accessRule]{
 			table: s.tables.accessRules, id: func(r *accessRule) string { return r.ID }, put: e.putAccessRule, drop: e.dropAccessRule,
+		},
+		kindAccess: &rowsOf[oauthAccess]{
+			table: s.tables.oauthAccesses, id: func(a *oauthAccess) string { return a.ID }, put: e.putAccess, drop: e.dropAccess,
 		},
 		kindTrust: &rowsOf[trust]{table: s.tables.trusts, id: func(t *trust) string { return t.ID }, put: e.putTrust, drop: e.dropTrust},
 	}

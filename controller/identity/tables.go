@@ -26,6 +26,9 @@ type tables struct {
 	credentials    *store.Table[credential]
 	totp           *store.Table[totpKey]
 	consumers      *store.Table[consumer]
+	oauthRequests  *store.Table[oauthRequest]
+	oauthAccesses  *store.Table[oauthAccess]
+	nonces         *store.Table[nonce]
 	policies       *store.Table[policyDocument]
 	configs        *store.Table[configRow]
 
@@ -59,6 +62,9 @@ func newTables(db *store.DB) tables {
 		credentials:    store.NewTable[credential](db, "credentials"),
 		totp:           store.NewTable[totpKey](db, "credentials"),
 		consumers:      store.NewTable[consumer](db, "consumers"),
+		oauthRequests:  store.NewTable[oauthRequest](db, "oauth_requests"),
+		oauthAccesses:  store.NewTable[oauthAccess](db, "oauth_accesses"),
+		nonces:         store.NewTable[nonce](db, "oauth_nonces"),
 		policies:       store.NewTable[policyDocument](db, "policies"),
 		configs:        store.NewTable[configRow](db, "domain_configs"),
 

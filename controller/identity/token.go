@@ -26,6 +26,7 @@ type token struct {
 	root    auditID // of the first one of the chain; zero: none
 	appCred string  // the application credential that it was made with; empty: none
 	trust   string  // the trust that it was made with; empty: none
+	access  string  // the access token of OAuth that it was made with; empty: none
 }
 
 // An auditID names a token in logs and revocations without giving it away.
@@ -75,6 +76,7 @@ const (
 	formatPlain byte = 1 + iota
 	formatTrust
 	formatAppCredential
+	formatAccess
 )
 
 // payload is the token in bytes: format, methods, scope kind, user, scope,
@@ -88,6 +90,8 @@ func (t *token) payload() []byte {
 		format, by = formatTrust, t.trust
 	case t.appCred != "":
 		format, by = formatAppCredential, t.appCred
+	case t.access != "":
+		format, by = formatAccess, t.access
 	}
 	b = append(b, format, byte(t.methods), scopeKind(t.scope.kind))
 	b = appendID(b, t.user)
@@ -116,7 +120,7 @@ func scopeKind(kind string) byte {
 
 // parseToken reads a payload.
 func parseToken(b []byte) (*token, error) {
-	if len(b) < 3 || b[0] < formatPlain || b[0] > formatAppCredential || int(b[2]) >= len(scopeKinds) {
+	if len(b) < 3 || b[0] < formatPlain || b[0] > formatAccess || int(b[2]) >= len(scopeKinds) {
 		return nil, errToken
 	}
 	format := b[0]
@@ -134,6 +138,8 @@ func parseToken(b []byte) (*token, error) {
 		t.trust, b, ok = cutID(b)
 	case formatAppCredential:
 		t.appCred, b, ok = cutID(b)
+	case formatAccess:
+		t.access, b, ok = cutID(b)
 	}
 	if !ok || len(b) != 2*8+16 && len(b) != 2*8+3*16 {
 		return nil, errToken

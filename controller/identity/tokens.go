@@ -45,6 +45,7 @@ func (s *Service) issue(ctx context.Context, c *api.Call) error {
 	if err := c.Read(&l); err != nil {
 		return err
 	}
+	l.call = c
 	t, err := s.prove(ctx, &l, c.Request().Header.Get(headerReceipt))
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ type session struct {
 
 	appCredential *appCredential // that the token was made with; nil: none
 	trust         *trust         // that the token was made with; nil: none
+	access        *oauthAccess   // that the token was made with; nil: none
 }
 
 // Authenticate knows who has a token, from memory alone.
