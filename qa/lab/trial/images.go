@@ -63,6 +63,19 @@ func (t *Trial) upload(ctx context.Context, name, file string, o images.CreateOp
 	defer f.Close()
 	public := images.ImageVisibilityPublic
 	o.Name, o.Visibility = name, &public
+	list, err := things(ctx, t.admin.image, "images", name)
+	if err != nil {
+		return err
+	}
+	for _, old := range list {
+		if old.Status == string(images.ImageStatusActive) {
+			t.images[name] = old.ID
+			return nil
+		}
+		if err := images.Delete(ctx, t.admin.image, old.ID).ExtractErr(); err != nil {
+			return fmt.Errorf("delete image %s, which is %s: %w", name, old.Status, err)
+		}
+	}
 	image, err := images.Create(ctx, t.admin.image, o).Extract()
 	if err != nil {
 		return fmt.Errorf("create image %s: %w", name, err)
@@ -82,15 +95,11 @@ func (t *Trial) upload(ctx context.Context, name, file string, o images.CreateOp
 
 // makeFlavor makes the flavor of all servers: as little memory as the guest's
 // kernel needs.
-func (t *Trial) makeFlavor(ctx context.Context) error {
-	if t.flavor != "" {
-		return nil
-	}
+func (t *Trial) makeFlavor(ctx context.Context) (err error) {
 	disk := 0
-	f, err := flavors.Create(ctx, t.admin.compute, flavors.CreateOpts{Name: "guest", RAM: 128, VCPUs: 1, Disk: &disk}).Extract()
-	if err != nil {
-		return fmt.Errorf("create flavor: %w", err)
-	}
-	t.flavor = f.ID
-	return nil
+	t.flavor, err = once(ctx, t.admin.compute, "flavors", "guest", func() (string, error) {
+		f, err := flavors.Create(ctx, t.admin.compute, flavors.CreateOpts{Name: "guest", RAM: 128, VCPUs: 1, Disk: &disk}).Extract()
+		return made(f, err).ID, err
+	})
+	return err
 }

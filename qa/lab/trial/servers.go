@@ -48,6 +48,11 @@ func (t *Trial) makeServers(ctx context.Context) error {
 		return err
 	}
 	slices.SortFunc(hosts, func(a, b Host) int { return strings.Compare(a.Name, b.Name) })
+	for _, s := range []*side{&t.one, &t.two} {
+		if err := t.clear(ctx, s); err != nil {
+			return fmt.Errorf("project %s: %w", s.name, err)
+		}
+	}
 	for _, s := range t.servers {
 		if s.host > len(hosts) {
 			return fmt.Errorf("%w: server %s is for host %d, and there are %d", errVerdict, s.name, s.host, len(hosts))
@@ -60,33 +65,29 @@ func (t *Trial) makeServers(ctx context.Context) error {
 }
 
 // makeServer makes the port with its address, and the server at it.
-func (t *Trial) makeServer(ctx context.Context, s *server, hosts []Host) error {
-	if s.port == "" {
+func (t *Trial) makeServer(ctx context.Context, s *server, hosts []Host) (err error) {
+	s.port, err = once(ctx, s.side.user.network, "ports", s.name, func() (string, error) {
 		p, err := ports.Create(ctx, s.side.user.network, ports.CreateOpts{
 			Name: s.name, NetworkID: s.side.network,
 			FixedIPs: []ports.IP{{SubnetID: s.side.subnet, IPAddress: address(s.last)}},
 		}).Extract()
-		if err != nil {
-			return fmt.Errorf("create port: %w", err)
-		}
-		s.port = p.ID
-	}
-	if s.id != "" {
-		return nil
+		return made(p, err).ID, err
+	})
+	if err != nil {
+		return err
 	}
 	session, zone := s.side.user, ""
 	if s.host > 0 {
 		session, zone = s.side.admin, "nova:"+hosts[s.host-1].Name
 	}
-	made, err := servers.Create(ctx, session.compute, servers.CreateOpts{
-		Name: s.name, ImageRef: t.images[s.image], FlavorRef: t.flavor, AvailabilityZone: zone,
-		Networks: []servers.Network{{Port: s.port}}, Metadata: s.meta,
-	}, nil).Extract()
-	if err != nil {
-		return fmt.Errorf("create: %w", err)
-	}
-	s.id = made.ID
-	return nil
+	s.id, err = once(ctx, s.side.user.compute, "servers", s.name, func() (string, error) {
+		v, err := servers.Create(ctx, session.compute, servers.CreateOpts{
+			Name: s.name, ImageRef: t.images[s.image], FlavorRef: t.flavor, AvailabilityZone: zone,
+			Networks: []servers.Network{{Port: s.port}}, Metadata: s.meta,
+		}, nil).Extract()
+		return made(v, err).ID, err
+	})
+	return err
 }
 
 // active tells whether so many servers are ACTIVE.

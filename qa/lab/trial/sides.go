@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/http"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/projects"
@@ -46,31 +47,60 @@ func (t *Trial) makeProject(ctx context.Context, s *side) error {
 	if s.project != "" {
 		return nil
 	}
-	p, err := projects.Create(ctx, t.admin.identity, projects.CreateOpts{Name: s.name, DomainID: "default"}).Extract()
+	project, err := once(ctx, t.admin.identity, "projects", s.name, func() (string, error) {
+		p, err := projects.Create(ctx, t.admin.identity, projects.CreateOpts{Name: s.name, DomainID: "default"}).Extract()
+		return made(p, err).ID, err
+	})
 	if err != nil {
-		return fmt.Errorf("create project: %w", err)
+		return err
 	}
-	s.password = rand.Text()
-	u, err := users.Create(ctx, t.admin.identity, users.CreateOpts{Name: s.name, DomainID: "default", Password: s.password}).Extract()
+	user, err := t.makeUser(ctx, s)
 	if err != nil {
-		return fmt.Errorf("create user: %w", err)
+		return err
 	}
 	admin, err := t.userID(ctx, t.login.User)
 	if err != nil {
 		return err
 	}
-	for role, user := range map[string]string{"member": u.ID, "admin": admin} {
+	for role, who := range map[string]string{"member": user, "admin": admin} {
 		id, err := t.roleID(ctx, role)
 		if err != nil {
 			return err
 		}
-		err = roles.Assign(ctx, t.admin.identity, id, roles.AssignOpts{UserID: user, ProjectID: p.ID}).ExtractErr()
+		err = roles.Assign(ctx, t.admin.identity, id, roles.AssignOpts{UserID: who, ProjectID: project}).ExtractErr()
 		if err != nil {
 			return fmt.Errorf("assign role %s: %w", role, err)
 		}
 	}
-	s.project = p.ID
+	s.project = project
 	return nil
+}
+
+// makeUser makes the project's user with a new password.
+func (t *Trial) makeUser(ctx context.Context, s *side) (string, error) {
+	s.password = rand.Text()
+	fresh := false
+	id, err := once(ctx, t.admin.identity, "users", s.name, func() (string, error) {
+		u, err := users.Create(ctx, t.admin.identity, users.CreateOpts{Name: s.name, DomainID: "default", Password: s.password}).Extract()
+		fresh = err == nil
+		return made(u, err).ID, err
+	})
+	if err != nil || fresh {
+		return id, err
+	}
+	if err := users.Update(ctx, t.admin.identity, id, users.UpdateOpts{Password: s.password}).Err; err != nil {
+		return "", fmt.Errorf("user %s: %w", s.name, err)
+	}
+	return id, nil
+}
+
+// made is what was created, or nothing at all.
+func made[T any](v *T, err error) T {
+	var none T
+	if err != nil || v == nil {
+		return none
+	}
+	return *v
 }
 
 func (t *Trial) userID(ctx context.Context, name string) (string, error) {
@@ -117,21 +147,22 @@ func (t *Trial) logIn(ctx context.Context, s *side) (err error) {
 // makeNetwork has the project's user make a network with a subnet, and admin
 // look up its VLAN.
 func (t *Trial) makeNetwork(ctx context.Context, s *side) error {
-	if s.network == "" {
+	var err error
+	s.network, err = once(ctx, s.user.network, "networks", s.name, func() (string, error) {
 		n, err := networks.Create(ctx, s.user.network, networks.CreateOpts{Name: s.name}).Extract()
-		if err != nil {
-			return fmt.Errorf("create network: %w", err)
-		}
-		s.network = n.ID
+		return made(n, err).ID, err
+	})
+	if err != nil {
+		return err
 	}
-	if s.subnet == "" {
+	s.subnet, err = once(ctx, s.user.network, "subnets", s.name, func() (string, error) {
 		n, err := subnets.Create(ctx, s.user.network, subnets.CreateOpts{
 			Name: s.name, NetworkID: s.network, CIDR: addressRange, IPVersion: gophercloud.IPv4,
 		}).Extract()
-		if err != nil {
-			return fmt.Errorf("create subnet: %w", err)
-		}
-		s.subnet = n.ID
+		return made(n, err).ID, err
+	})
+	if err != nil {
+		return err
 	}
 	var seen struct {
 		networks.Network
@@ -164,7 +195,7 @@ func (t *Trial) letPingsIn(ctx context.Context, s *side) error {
 		Direction: rules.DirIngress, EtherType: rules.EtherType4, Protocol: rules.ProtocolICMP,
 		SecGroupID: list[0].ID, RemoteIPPrefix: "0.0.0.0/0",
 	}).Extract()
-	if err != nil {
+	if err != nil && !gophercloud.ResponseCodeIs(err, http.StatusConflict) { // there is such a rule
 		return fmt.Errorf("create security group rule: %w", err)
 	}
 	s.open = true

@@ -64,7 +64,7 @@ type side struct {
 	open     bool // pings are let in
 }
 
-// New makes a trial that begins with an empty cloud.
+// New makes a trial of a cloud that is empty, or has what another trial left.
 func New(l Login, guest string, form Form) *Trial {
 	return &Trial{
 		login: l, guest: guest, form: form, images: make(map[string]string), rounds: make(map[string]int),
