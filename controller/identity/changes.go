@@ -170,7 +170,7 @@ func (s *Service) trim(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("trim the log of changes: %w", err)
 	}
-	if _, err := s.tables.revocations.Delete(ctx, store.Le("expires_at", s.clock())); err != nil {
+	if _, err := s.tables.revocations.Delete(ctx, store.Le("expires_at", s.clock().Add(-expiredWindow))); err != nil {
 		return err
 	}
 	s.reading.Lock()

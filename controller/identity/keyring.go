@@ -28,8 +28,8 @@ type keyring struct {
 const (
 	// rotateEvery is how long a key is primary.
 	rotateEvery = 24 * time.Hour
-	// maxKeys is tokenLifetime/rotateEvery + 2, rounded up.
-	maxKeys = 3
+	// maxKeys is (tokenLifetime + expiredWindow)/rotateEvery + 2, rounded up.
+	maxKeys = 4
 )
 
 // openKeyring reads the keys, and makes the first ones.

@@ -207,8 +207,9 @@ func (s *Service) wantScope(l *login, t *token) error {
 	case t.appCred != "", t.access != "": // have their own
 		return nil
 	case len(raw) == 0 || string(raw) == "null":
-		if p := u.DefaultProjectID; p != nil && len(snap.rolesOn(u.ID, target{"project", *p})) > 0 {
-			t.scope = target{"project", *p}
+		p := snap.projects.at(orNone(u.DefaultProjectID))
+		if p != nil && p.Enabled && snap.enabledDomain(p.domain()) && len(snap.rolesOn(u.ID, target{"project", p.ID})) > 0 {
+			t.scope = target{"project", p.ID}
 		}
 		return nil
 	case string(raw) == `"unscoped"`:
@@ -218,7 +219,20 @@ func (s *Service) wantScope(l *login, t *token) error {
 	if err := json.Unmarshal(raw, &want); err != nil {
 		return cloud.BadRequest("auth.scope is %s; allowed: project, domain, system or \"unscoped\"", raw[:min(len(raw), 100)])
 	}
+	if want.count() > 1 {
+		return cloud.BadRequest("auth.scope names several scopes; allowed: one of project, domain, system, OS-TRUST:trust or \"unscoped\"")
+	}
 	return snap.find(&want, t)
+}
+
+// count is how many scopes are asked for.
+func (w *scopes) count() (n int) {
+	for _, asked := range []bool{w.Project != nil, w.Domain != nil, w.System != nil, w.Trust != nil} {
+		if asked {
+			n++
+		}
+	}
+	return n
 }
 
 // find sets the scope that is wanted. What does not exist is Unauthorized, as

@@ -192,7 +192,7 @@ func (s *Service) API() api.Service {
 			{Name: ruleFilter, Check: policy.Admin, Doc: "which project sees which part of the catalog"},
 			{Name: ruleConfig, Check: policy.Admin, Doc: "the configuration of domains"},
 			{Name: ruleAuthorize, Check: policy.Anyone, Doc: "letting an OAuth consumer act for the caller"},
-		}, signatureRules(), limitRules()),
+		}, tokenRules(), signatureRules(), limitRules()),
 	}
 }
 

@@ -146,10 +146,10 @@ func (e *edit) dropTrust(id string) {
 	e.dropOwned(id)
 }
 
-// dropExpired forgets revocations of tokens that have expired by themselves.
+// dropExpired forgets revocations of tokens that nobody looks at any more.
 func (e *edit) dropExpired(now time.Time) {
 	for _, r := range slices.Collect(e.revoked.all()) {
-		if !r.ExpiresAt.After(now) {
+		if !r.ExpiresAt.Add(expiredWindow).After(now) {
 			e.revoked.drop(e.by, r)
 		}
 	}

@@ -3,10 +3,12 @@ package identity
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/policy"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
@@ -17,26 +19,14 @@ const (
 
 // tokenRoutes are everything below /auth.
 func (s *Service) tokenRoutes() []api.Route {
-	return []api.Route{
-		{Method: http.MethodPost, Path: "/auth/tokens", Public: true, Handle: s.issue},
-		{Method: http.MethodGet, Path: "/auth/tokens", Handle: s.showToken},
-		{Method: http.MethodHead, Path: "/auth/tokens", Handle: s.showToken},
-		{Method: http.MethodDelete, Path: "/auth/tokens", Handle: s.revoke},
-		get("/auth/catalog", "", func(_ context.Context, c *api.Call) error {
-			return c.JSON(http.StatusOK, map[string]any{"catalog": s.now.Load().catalog(viewer{c.Host(), c.Caller.ProjectID, c.Caller.UserID}), "links": self(c, "/auth/catalog")})
-		}),
-		get("/auth/projects", "", func(_ context.Context, c *api.Call) error {
-			return c.JSON(http.StatusOK, listOf(c, "projects", s.projectsOf(c, c.Caller.UserID)))
-		}),
-		get("/auth/domains", "", s.authDomains),
-		get("/auth/system", "", func(_ context.Context, c *api.Call) error {
-			system := []any{}
-			if len(s.now.Load().targetsOf(c.Caller.UserID, "system")) > 0 {
-				system = append(system, map[string]bool{"all": true})
-			}
-			return c.JSON(http.StatusOK, map[string]any{"system": system, "links": self(c, "/auth/system")})
-		}),
-	}
+	return append(s.scopeRoutes(),
+		api.Route{Method: http.MethodPost, Path: "/auth/tokens", Public: true, Handle: s.issue},
+		get("/auth/tokens", "", func(_ context.Context, c *api.Call) error { return s.showToken(c, ruleValidate) }),
+		api.Route{Method: http.MethodHead, Path: "/auth/tokens", Handle: func(_ context.Context, c *api.Call) error {
+			return s.showToken(c, ruleCheck)
+		}},
+		api.Route{Method: http.MethodDelete, Path: "/auth/tokens", Handle: s.revoke},
+	)
 }
 
 // issue answers POST /auth/tokens.
@@ -93,8 +83,8 @@ func (s *Service) loggedIn(ctx context.Context, l *login, user string) error {
 }
 
 // showToken answers GET and HEAD /auth/tokens.
-func (s *Service) showToken(_ context.Context, c *api.Call) error {
-	v, text, err := s.subject(c)
+func (s *Service) showToken(c *api.Call, rule string) error {
+	v, text, err := s.subject(c, rule)
 	if err != nil {
 		return err
 	}
@@ -103,24 +93,29 @@ func (s *Service) showToken(_ context.Context, c *api.Call) error {
 	return c.JSON(http.StatusOK, map[string]any{"token": s.body(c, v)})
 }
 
-// subject is the token that a request is about. Others' tokens are for
-// administrators.
-func (s *Service) subject(c *api.Call) (*session, string, error) {
+// expiredWindow is how long after its end a service may still look at a token
+// that it was sent when it was valid: for work that takes long.
+const expiredWindow = 24 * time.Hour
+
+// subject is the token that a request is about, if the rule lets the caller
+// know. What has expired is for services that ask for it.
+func (s *Service) subject(c *api.Call, rule string) (*session, string, error) {
 	text := c.Request().Header.Get(headerSubject)
-	v, err := s.validate(text)
+	var late time.Duration
+	if allowed, err := strconv.ParseBool(c.Query().Get("allow_expired")); err == nil && allowed && rule != ruleRevoke && c.Caller.Has(roleService) {
+		late = expiredWindow
+	}
+	v, err := s.validateLate(text, late)
 	if err != nil {
 		return nil, "", cloud.NotFound("Could not find token.").Because(err)
 	}
-	if v.user.ID != c.Caller.UserID && !c.Caller.IsAdmin {
-		return nil, "", cloud.Forbidden("You are not authorized to perform the requested action: identity:validate_token.")
-	}
-	return v, text, nil
+	return v, text, c.Allow(rule, policy.Target{"user_id": v.user.ID})
 }
 
 // revoke answers DELETE /auth/tokens: the token is not valid any more, nor
 // are those that were made with it.
 func (s *Service) revoke(ctx context.Context, c *api.Call) error {
-	v, _, err := s.subject(c)
+	v, _, err := s.subject(c, ruleRevoke)
 	if err != nil {
 		return err
 	}
@@ -178,17 +173,3 @@ func (s *Service) body(c *api.Call, v *session) map[string]any {
 }
 
 func domainRef(d *Domain) map[string]string { return map[string]string{"id": d.ID, "name": d.Name} }
-
-// authDomains lists the domains on which the caller has a role.
-func (s *Service) authDomains(_ context.Context, c *api.Call) error {
-	snap := s.now.Load()
-	domains := []any{}
-	for _, id := range snap.targetsOf(c.Caller.UserID, "domain") {
-		if d := snap.domains.at(id); d != nil && d.Enabled {
-			domains = append(domains, map[string]any{
-				"id": d.ID, "name": d.Name, "description": d.Description, "enabled": true, "links": self(c, "/domains/"+d.ID),
-			})
-		}
-	}
-	return c.JSON(http.StatusOK, listOf(c, "domains", domains))
-}

@@ -31,7 +31,10 @@ func (s *Service) Authenticate(_ context.Context, text string) (*cloud.Caller, e
 }
 
 // validate opens a token and sees that it still holds: Unauthorized if not.
-func (s *Service) validate(text string) (*session, error) {
+func (s *Service) validate(text string) (*session, error) { return s.validateLate(text, 0) }
+
+// validateLate is validate for a token that may have expired so long ago.
+func (s *Service) validateLate(text string, late time.Duration) (*session, error) {
 	message, err := s.keys.open(text)
 	if err != nil {
 		return nil, cloud.Unauthorized("").Because(err)
@@ -40,18 +43,21 @@ func (s *Service) validate(text string) (*session, error) {
 	if err != nil {
 		return nil, cloud.Unauthorized("").Because(err)
 	}
-	return s.resolve(t)
+	return s.resolveLate(t, late)
 }
 
 // clockSkew is how far in the future a token of another controller may be.
 const clockSkew = 30 * time.Second
 
 // resolve finds what a token speaks of and sees that all of it is enabled.
-func (s *Service) resolve(t *token) (*session, error) {
+func (s *Service) resolve(t *token) (*session, error) { return s.resolveLate(t, 0) }
+
+// resolveLate is resolve for a token that may have expired so long ago.
+func (s *Service) resolveLate(t *token, late time.Duration) (*session, error) {
 	snap, now := s.now.Load(), s.clock()
 	v := &session{token: t, snap: snap, user: snap.users.at(t.user)}
 	switch {
-	case !now.Before(t.expires), t.issued.After(now.Add(clockSkew)):
+	case !now.Before(t.expires.Add(late)), t.issued.After(now.Add(clockSkew)):
 		return nil, cloud.Unauthorized("")
 	case v.isRevoked():
 		return nil, cloud.Unauthorized("")
