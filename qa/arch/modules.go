@@ -12,6 +12,7 @@ var Modules = map[string]string{
 	"github.com/digitalocean/go-libvirt":     "libvirt's RPC without cgo",
 	"github.com/diskfs/go-diskfs":            "GPT of the target disk",
 	"github.com/go-chi/chi/v5":               "routes that net/http's mux refuses or rewrites",
+	"github.com/go-jose/go-jose/v4":          "signatures of tokens that an OpenID Connect provider made, and its published keys",
 	"github.com/go-ldap/ldap/v3":             "users of a domain that come from a directory: LDAP with its filters, paging and StartTLS",
 	"github.com/go-sql-driver/mysql":         "MariaDB",
 	"github.com/google/go-cmp":               "readable differences in tests",
