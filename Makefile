@@ -8,6 +8,7 @@ export CGO_ENABLED := 0
 GO            := go
 GO_VERSION    := 1.26.8
 GOLANGCI      := v2.15.0
+VERSITYGW     := v1.8.0
 TOOLS         := $(CURDIR)/$(OUT)/tools
 VERSION       := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS       := -s -w
@@ -57,6 +58,10 @@ deps: ## install what building and testing need (Debian, as root)
 	  echo "building golangci-lint $(GOLANGCI)"; \
 	  GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI); \
 	  mv $(TOOLS)/golangci-lint $(TOOLS)/golangci-lint-$(GOLANGCI); }
+	@[ -x $(TOOLS)/versitygw-$(VERSITYGW) ] || { \
+	  echo "building versitygw $(VERSITYGW), the S3 server of tests"; \
+	  GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW); \
+	  mv $(TOOLS)/versitygw $(TOOLS)/versitygw-$(VERSITYGW); }
 	@$(GO) mod download
 
 .PHONY: build

@@ -20,6 +20,9 @@ type Config struct {
 	Workers     int              `json:"workers"`      // imports at once; 0: 4
 	WebDownload *WebDownload     `json:"web_download"` // absent: nothing is downloaded for anybody
 	Conversion  *Conversion      `json:"conversion"`   // absent: images stay what they are
+
+	Stores       []StoreConfig `json:"stores"`        // empty: files of the controller
+	DefaultStore string        `json:"default_store"` // empty: the first of them
 }
 
 // DefaultMaxSize is how large an image may be where nobody says otherwise.
@@ -65,6 +68,7 @@ func (c *Config) Check() error {
 	if _, err := c.fetcher(); err != nil {
 		errs = append(errs, fmt.Errorf("web_download: %w", err))
 	}
+	errs = append(errs, c.checkStores())
 	if v := c.Conversion; v != nil && v.OutputFormat != "raw" && v.OutputFormat != "qcow2" && v.OutputFormat != "vmdk" {
 		errs = append(errs, fmt.Errorf("conversion.output_format %q; allowed: raw, qcow2, vmdk", v.OutputFormat))
 	}

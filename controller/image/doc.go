@@ -9,8 +9,9 @@
 //
 // What is uploaded or staged is looked at before it is kept (package format):
 // no image may name a file of the host that opens it. It waits in a file of
-// this machine until a store has it (package blob); what a killed upload left
-// goes at the next start, and what was staged waits for its import.
+// this machine until a store has it (package blob: directories, S3); what a
+// killed upload left goes at the next start, and what was staged waits for its
+// import. An image may be in several stores, and is served from the nearest.
 //
 // An import is a task. One that is a second name for a file is done when its
 // answer goes out; the others are carried out by Run, tell in their message

@@ -28,6 +28,10 @@ const (
 // places are all that there are.
 func places() []place { return []place{placeStaged, placeConverted} }
 
+func openFiles(dir string) (*files, error) {
+	return &files{dir}, os.MkdirAll(dir, 0o700)
+}
+
 // path is an image's file. Ids are UUIDs: nothing else becomes a name.
 func (f *files) path(id string, p place) (string, error) {
 	if !cloud.IsID(id) {

@@ -196,7 +196,7 @@ func (s *Service) accept(ctx context.Context, tx *store.Tx, task *Task, in *impo
 // roomFor sees that a project may have what an import will make, as far as that
 // is known before it begins.
 func (s *Service) roomFor(ctx context.Context, tx *store.Tx, img *Image, task *Task, in *importRequest) error {
-	size := int64(0)
+	var size int64
 	switch in.Method.Name {
 	case methodWeb:
 		return s.claim(ctx, tx, img.Owner, quotaUploading, 1)

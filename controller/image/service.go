@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/cairn-cloud/cairn/controller/image/blob"
 	"github.com/cairn-cloud/cairn/controller/image/convert"
 	"github.com/cairn-cloud/cairn/controller/image/fetch"
 	"github.com/cairn-cloud/cairn/controller/internal/api"
@@ -84,12 +83,12 @@ func New(ctx context.Context, o Options) (*Service, error) {
 // prepare opens what the service works with on this machine.
 func (s *Service) prepare(ctx context.Context, o Options) (err error) {
 	dir := filepath.Join(o.StateDir, "images")
-	file, err := blob.OpenFile(dir)
-	if err != nil {
+	if s.files, err = openFiles(dir); err != nil {
 		return err
 	}
-	s.files = &files{dir}
-	s.stores = stores{{Store: file, id: storeID, kind: "file", about: "files of the controller", properties: map[string]any{}}}
+	if s.stores, err = o.openStores(dir); err != nil {
+		return err
+	}
 	if s.holder, err = holderOf(o.StateDir); err != nil {
 		return err
 	}
@@ -115,6 +114,7 @@ func (s *Service) API() api.Service {
 		Rules: []policy.Rule{
 			{Name: "publicize_image", Check: policy.Admin, Doc: "make an image visible to everybody"},
 			{Name: "copy_image", Check: policy.Admin, Doc: "copy an image's data to further stores"},
+			{Name: "delete_image_location", Check: policy.Admin, Doc: "remove an image's data from one of its stores"},
 			{Name: "stores_info_detail", Check: policy.Admin, Doc: "see where the stores are"},
 			{Name: "communitize_image", Check: policy.InScope, Doc: "make an image usable by everybody who knows its id"},
 		},
@@ -138,6 +138,7 @@ func (s *Service) routes() []api.Route {
 		{Method: http.MethodGet, Path: "/info/import", Handle: s.infoImport},
 		{Method: http.MethodGet, Path: "/info/stores", Handle: s.infoStores},
 		{Method: http.MethodGet, Path: "/info/stores/detail", Rule: "stores_info_detail", Handle: s.infoStoresDetail},
+		{Method: http.MethodDelete, Path: "/stores/{store}/{image_id}", Rule: "delete_image_location", Handle: s.deleteFromStore},
 		{Method: http.MethodGet, Path: "/info/usage", Handle: s.infoUsage},
 	}
 }

@@ -18,7 +18,8 @@ import (
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
-// storeID names the store that there always is: files of this machine.
+// storeID names the store that there is where nobody says otherwise: files of
+// this machine.
 const storeID = "file"
 
 // A backend is a store with what clients see of it.
