@@ -39,6 +39,8 @@ type Options struct {
 	Image             image.Config
 	Log               *slog.Logger
 	Clock             cloud.Clock // nil: the machine's
+	Limits            api.Limits  // zero: none
+	Tell              []func(*api.Done)
 }
 
 // A Cloud is every service, joined.
@@ -126,7 +128,7 @@ func (c *Cloud) handlers(o Options) error {
 	}
 	server, err := api.New(api.Options{
 		Services: []api.Service{c.Identity.API(), c.Image.API(), c.Network.API(), c.Compute.API(), c.Cluster.API()},
-		Auth:     c.Identity, Log: o.Log, Clock: o.Clock, Overrides: overrides,
+		Auth:     c.Identity, Log: o.Log, Clock: o.Clock, Overrides: overrides, Limits: o.Limits, Tell: o.Tell,
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cairn-cloud/cairn/controller/identity"
 	"github.com/cairn-cloud/cairn/controller/image"
+	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
@@ -29,6 +30,9 @@ type Config struct {
 	// PolicyDir holds the operator's rules, a file for each service that has
 	// some ("compute.yaml"); empty: state_dir/policy.
 	PolicyDir string `json:"policy_dir"`
+	// Limits bound the requests that are under way at a time; absent: 2,000 of
+	// everybody, 400 of an address, 200 of a token.
+	Limits *api.Limits `json:"limits"`
 	// Passwords are the rules of passwords and log-ins; what is absent is as in
 	// identity.DefaultPasswordRules.
 	Passwords *identity.PasswordRules `json:"passwords"`
@@ -126,6 +130,14 @@ func (c *Config) Check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// limits are the bounds of requests.
+func (c *Config) limits() api.Limits {
+	if c.Limits != nil {
+		return *c.Limits
+	}
+	return api.Limits{Total: 2000, PerAddress: 400, PerToken: 200}
 }
 
 // policies are where the operator's rules are.

@@ -14,11 +14,16 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cairn-cloud/cairn/controller/internal/api"
+	"github.com/cairn-cloud/cairn/controller/internal/audit"
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/metrics"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 	"github.com/cairn-cloud/cairn/node/bus"
 )
@@ -48,21 +53,36 @@ func Serve(ctx context.Context, c Config, log *slog.Logger) (err error) {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	f := newFront(log)
+	log = slog.New(cloud.LogHandler(log.Handler()))
+	figures := metrics.New()
+	events, err := audit.Open(filepath.Join(c.StateDir, "audit"), log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, events.Close()) }()
+	f := newFront(log, figures.Handler())
 	if err := f.listen(ctx, g, c); err != nil {
 		return err
 	}
-	g.Go(func() error { return serveProfiles(ctx, c.StateDir) })
-	g.Go(func() error { return work(ctx, c, f, log) })
+	g.Go(func() error { return serveProfiles(ctx, c.StateDir, figures.Handler()) })
+	g.Go(func() error { return events.Run(ctx) })
+	g.Go(func() error { return work(ctx, c, watchers{f, figures, events}, log) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
 }
 
+// watchers are what stands in front of the services and beside them.
+type watchers struct {
+	front   *front
+	metrics *metrics.Registry
+	audit   *audit.File
+}
+
 // work brings everything up behind the ports and keeps it running.
-func work(ctx context.Context, c Config, f *front, log *slog.Logger) (err error) {
-	began := time.Now()
+func work(ctx context.Context, c Config, w watchers, log *slog.Logger) (err error) {
+	began, f := time.Now(), w.front
 	f.waitFor("the database")
 	b, err := bus.DialController(ctx, bus.Config{
 		Address: c.Broker.Address, ServerName: c.Broker.ServerName, VHost: c.Broker.VHost,
@@ -81,11 +101,13 @@ func work(ctx context.Context, c Config, f *front, log *slog.Logger) (err error)
 		},
 		Bus: b, Accounts: definitionsFile(c.Broker.Definitions), StateDir: c.StateDir, AdminPasswordFile: c.AdminPasswordFile, PolicyDir: c.policies(), Passwords: c.Passwords,
 		Region: c.Region, VLANFrom: c.VLANFrom, VLANTo: c.VLANTo, MTU: c.MTU, Image: c.Image, Log: log,
+		Limits: c.limits(), Tell: []func(*api.Done){w.metrics.Tell, w.audit.Tell},
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, all.Close()) }()
+	w.metrics.UnderWay(all.API.UnderWay)
 	f.open(all, b.Connected)
 	log.Info("the cloud answers", "address", c.Listen, "after", time.Since(began).Round(time.Millisecond))
 	notify(log, daemon.SdNotifyReady)

@@ -9,9 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -22,7 +20,9 @@ import (
 // A front is the two ports: it answers from the first moment on, and with the
 // services as soon as they are there.
 type front struct {
-	log *slog.Logger
+	log      *slog.Logger
+	patience patience
+	metrics  http.Handler
 
 	mu        sync.RWMutex // guards the rest
 	waiting   string       // what for; empty: nothing
@@ -30,7 +30,9 @@ type front struct {
 	connected func() error // of the broker
 }
 
-func newFront(log *slog.Logger) *front { return &front{log: log} }
+func newFront(log *slog.Logger, metrics http.Handler) *front {
+	return &front{log: log, patience: defaultPatience, metrics: metrics}
+}
 
 // waitFor says what is not there yet.
 func (f *front) waitFor(what string) {
@@ -62,16 +64,16 @@ func (f *front) listen(ctx context.Context, g *errgroup.Group, c Config) error {
 	for _, p := range []struct {
 		address string
 		tls     *tls.Config
-		handler func(*Cloud) http.Handler
+		handler http.Handler
 	}{
-		{c.Listen, public, func(c *Cloud) http.Handler { return c.Public }},
-		{c.NodeListen, nodes, func(c *Cloud) http.Handler { return c.Nodes }},
+		{c.Listen, public, f.patience.answers(f.gate(func(c *Cloud) http.Handler { return c.Public }))},
+		{c.NodeListen, nodes, f.monitored(f.gate(func(c *Cloud) http.Handler { return c.Nodes }))},
 	} {
 		l, err := listenTCP(ctx, p.address)
 		if err != nil {
 			return err
 		}
-		g.Go(func() error { return f.serve(ctx, tls.NewListener(l, p.tls), f.gate(p.handler)) })
+		g.Go(func() error { return f.serve(ctx, tls.NewListener(f.patience.listener(l), p.tls), p.handler) })
 	}
 	return nil
 }
@@ -89,7 +91,8 @@ func works(s tls.ConnectionState) error {
 // way finish for a while.
 func (f *front) serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: h, ReadHeaderTimeout: f.patience.header, IdleTimeout: f.patience.idle, MaxHeaderBytes: maxHeader,
+		HTTP2:    f.patience.http2(),
 		ErrorLog: slog.NewLogLogger(f.log.With("service", "http").Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
@@ -202,34 +205,4 @@ func readRoots(path string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("certificate authority: %s holds no certificate", path)
 	}
 	return roots, nil
-}
-
-// serveProfiles answers Go's profiler on a socket that only the process's own
-// account can open.
-func serveProfiles(ctx context.Context, stateDir string) error {
-	path := filepath.Join(stateDir, "pprof.sock")
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "unix", path)
-	if err != nil {
-		return fmt.Errorf("profiler: %w", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return fmt.Errorf("profiler: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // Serve returns why
-	defer stop()
-	if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }

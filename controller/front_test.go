@@ -27,7 +27,7 @@ type twoPorts struct {
 	ca    *pki.CA
 }
 
-func openFront(t *testing.T) *twoPorts {
+func openFront(t *testing.T, patient ...patience) *twoPorts {
 	t.Helper()
 	dir := t.TempDir()
 	ca, err := pki.FoundCA(filepath.Join(dir, "ca"), "test")
@@ -41,12 +41,16 @@ func openFront(t *testing.T) *twoPorts {
 	if err := pair.Save(filepath.Join(dir, "api")); err != nil {
 		t.Fatal(err)
 	}
-	p := &twoPorts{ca: ca, front: newFront(slog.New(slog.DiscardHandler)), conf: Config{
+	figures := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "figures") })
+	p := &twoPorts{ca: ca, front: newFront(slog.New(slog.DiscardHandler), figures), conf: Config{
 		Listen: freeAddress(t), NodeListen: freeAddress(t), CA: filepath.Join(dir, "ca", pki.CertFile),
 		Cert: filepath.Join(dir, "api", pki.PairCert), Key: filepath.Join(dir, "api", pki.PairKey),
 	}}
 	ctx, stop := context.WithCancel(t.Context())
 	g, ctx := errgroup.WithContext(ctx)
+	if len(patient) > 0 {
+		p.front.patience = patient[0]
+	}
 	if err := p.front.listen(ctx, g, p.conf); err != nil {
 		t.Fatal(err)
 	}

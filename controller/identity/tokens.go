@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -20,7 +21,7 @@ const (
 // tokenRoutes are everything below /auth.
 func (s *Service) tokenRoutes() []api.Route {
 	return append(s.scopeRoutes(),
-		api.Route{Method: http.MethodPost, Path: "/auth/tokens", Public: true, Handle: s.issue},
+		api.Route{Method: http.MethodPost, Path: "/auth/tokens", Public: true, Login: true, Handle: s.issue},
 		get("/auth/tokens", "", func(_ context.Context, c *api.Call) error { return s.showToken(c, ruleValidate) }),
 		api.Route{Method: http.MethodHead, Path: "/auth/tokens", Handle: func(_ context.Context, c *api.Call) error {
 			return s.showToken(c, ruleCheck)
@@ -36,6 +37,9 @@ func (s *Service) issue(ctx context.Context, c *api.Call) error {
 		return err
 	}
 	l.call = c
+	if p := l.Auth.Identity.Password; p != nil {
+		c.Claims(cmp.Or(p.User.ID, p.User.Name))
+	}
 	t, err := s.prove(ctx, &l, c.Request().Header.Get(headerReceipt))
 	if err != nil {
 		return err
@@ -62,6 +66,7 @@ func (s *Service) issue(ctx context.Context, c *api.Call) error {
 	if err := s.loggedIn(ctx, &l, t.user); err != nil {
 		return err
 	}
+	c.Proved(v.caller())
 	text, err := s.keys.seal(t.payload(), t.issued)
 	if err != nil {
 		return err
@@ -138,12 +143,14 @@ func (s *Service) body(c *api.Call, v *session) map[string]any {
 	if v.root != (auditID{}) {
 		audit = append(audit, v.root.String())
 	}
+	user := map[string]any{
+		"id": v.user.ID, "name": v.user.Name, "domain": domainRef(v.snap.domains.at(v.user.DomainID)), "password_expires_at": v.user.PasswordExpires,
+	}
+	v.federate(user)
 	b := map[string]any{
 		"methods": v.methods.names(), "audit_ids": audit,
 		"issued_at": v.issued.Truncate(time.Second).Format(timeLayout), "expires_at": v.expires.Format(timeLayout),
-		"user": map[string]any{
-			"id": v.user.ID, "name": v.user.Name, "domain": domainRef(v.snap.domains.at(v.user.DomainID)), "password_expires_at": v.user.PasswordExpires,
-		},
+		"user": user,
 	}
 	v.describe(b)
 	switch v.scope.kind {

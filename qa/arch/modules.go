@@ -25,6 +25,7 @@ var Modules = map[string]string{
 	"github.com/mdlayher/ndp":                "router advertisements: iPXE would wait for one",
 	"github.com/mdlayher/packet":             "raw Ethernet sockets of DHCP on a bridge port",
 	"github.com/pin/tftp/v3":                 "TFTP server for boot ROMs",
+	"github.com/prometheus/client_golang":    "histograms and counters in the form that monitoring reads, and the figures of Go's runtime",
 	"github.com/rabbitmq/amqp091-go":         "RabbitMQ",
 	"github.com/rogpeppe/go-internal":        "testscript",
 	"github.com/stmcginnis/gofish":           "power of machines by Redfish",

@@ -15,6 +15,9 @@ func (r *compiled[T]) answer(ctx context.Context, c *Call, op Op, row *T) error 
 	if row == nil {
 		return c.Empty(code)
 	}
+	if op == OpCreate {
+		c.done.Target = cut(r.text(reflect.ValueOf(row).Elem(), r.keyCol), 255)
+	}
 	if r.Fill != nil {
 		if err := r.Fill(ctx, c, []*T{row}); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 
@@ -33,11 +34,24 @@ func (c *Call) readBody() error {
 		c.body = json.RawMessage("null")
 		return nil
 	}
+	if t := c.r.Header.Get("Content-Type"); !isJSON(t) {
+		return cloud.Errorf(cloud.KindUnsupportedMedia, "The content type %s is not supported; allowed: application/json", short([]byte(t)))
+	}
 	if err := checkJSON(b); err != nil {
 		return cloud.BadRequest("Malformed request body: %v", err)
 	}
 	c.body = b
 	return nil
+}
+
+// isJSON tells whether a content type is one of JSON's; one that nobody gave
+// is.
+func isJSON(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	t, _, err := mime.ParseMediaType(contentType)
+	return err == nil && strings.HasPrefix(t, "application/") && strings.Contains(t, "json")
 }
 
 // members takes c.body apart.

@@ -21,7 +21,7 @@ type Call struct {
 	Log     *slog.Logger // knows the request's id
 
 	service *bound
-	record  *record
+	done    *Done // what is noted of it
 	w       http.ResponseWriter
 	r       *http.Request
 	body    json.RawMessage            // the object inside the envelope
@@ -98,7 +98,11 @@ func (c *Call) Allows(rule string, target policy.Target) bool {
 
 // Allow is Allows as an error: Forbidden.
 func (c *Call) Allow(rule string, target policy.Target) error {
-	return c.service.policy.Allow(c.Caller, rule, c.own(target))
+	err := c.service.policy.Allow(c.Caller, rule, c.own(target))
+	if err != nil {
+		c.done.Refused = rule
+	}
+	return err
 }
 
 func (c *Call) own(t policy.Target) policy.Target {
@@ -107,6 +111,17 @@ func (c *Call) own(t policy.Target) policy.Target {
 	}
 	return policy.Target{"project_id": c.Caller.ProjectID, "user_id": c.Caller.UserID, "domain_id": c.Caller.DomainID}
 }
+
+// Claims notes who somebody says to be who logs in: for the audit of a log-in
+// that fails.
+func (c *Call) Claims(who string) { c.done.Claimed = cut(who, 64) }
+
+// Proved notes who a log-in proved to be.
+func (c *Call) Proved(who *cloud.Caller) { c.done.Caller = who }
+
+// Target notes the id of what a route that belongs to no resource is done to,
+// for the audit.
+func (c *Call) Target(id string) { c.done.Target = cut(id, 255) }
 
 // JSON answers with a body.
 func (c *Call) JSON(code int, body any) error {

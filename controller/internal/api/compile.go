@@ -101,7 +101,8 @@ func (c *compiled[T]) belowRule(b *Below[T]) string {
 
 // info says what the resource is.
 func (c *compiled[T]) info() Info {
-	i := Info{Name: c.Name, Plural: c.Plural, Path: c.Path, Key: c.Key, Ops: c.ops}
+	i := Info{Name: c.Name, Plural: c.Plural, Path: c.Path, Key: c.Key, Ops: c.ops, Noun: c.Noun, Owner: c.Owner, Quota: c.Quota, Flat: c.Flat, WrapItems: c.WrapItems}
+	i.Fields = c.shape.describe(0)
 	for _, op := range c.ops {
 		i.Rules = append(i.Rules, policy.Rule{Name: c.rule(op), Check: c.access(op), Doc: string(op) + " " + c.Path})
 	}

@@ -26,6 +26,8 @@ var statuses = map[cloud.Kind]int{
 	cloud.KindRange:            http.StatusRequestedRangeNotSatisfiable,
 	cloud.KindOverQuota:        http.StatusRequestEntityTooLarge,
 	cloud.KindUnavailable:      http.StatusServiceUnavailable,
+	cloud.KindTooMany:          http.StatusTooManyRequests,
+	cloud.KindTimeout:          http.StatusRequestTimeout,
 }
 
 // fail answers with an error, the one place that does. What has no kind goes

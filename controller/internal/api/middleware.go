@@ -18,81 +18,68 @@ const headerRequestID = "X-Openstack-Request-Id"
 // requestTimeout bounds a request that does not stream.
 const requestTimeout = 60 * time.Second
 
-// A record is what the access log says of a request in the end.
-type record struct {
-	service string
-	method  string // of the route: what clients write there is theirs
-	route   string // its pattern; empty: there is none
-	status  int
-	bytes   int64
-	caller  *cloud.Caller
-}
-
-type recordKey struct{}
+type doneKey struct{}
 
 // A recorder notes status and size of an answer.
 type recorder struct {
 	http.ResponseWriter
-	record *record
+	done *Done
 }
 
 // WriteHeader notes the status.
 func (w *recorder) WriteHeader(code int) {
-	if w.record.status == 0 {
-		w.record.status = code
+	if w.done.Status == 0 {
+		w.done.Status = code
 	}
 	w.ResponseWriter.WriteHeader(code)
 }
 
 // Write notes the size.
 func (w *recorder) Write(b []byte) (int, error) {
-	if w.record.status == 0 {
-		w.record.status = http.StatusOK
+	if w.done.Status == 0 {
+		w.done.Status = http.StatusOK
 	}
 	n, err := w.ResponseWriter.Write(b)
-	w.record.bytes += int64(n)
+	w.done.Bytes += int64(n)
 	return n, err
 }
 
 // Unwrap is for http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// outer is what every request passes first: its id, the access log, and the
-// rescue from a panic.
-func outer(log *slog.Logger, next http.Handler) http.Handler {
+// outer is what every request passes first: its id, the bounds, the access
+// log, those who want to know of it, and the rescue from a panic.
+func (s *Server) outer(o Options, next http.Handler) http.Handler {
+	limits := &limiter{Limits: o.Limits, by: map[string]int{}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
 		id := cloud.NewRequestID()
 		w.Header().Set(headerRequestID, id)
-		rec := &record{}
-		rw := &recorder{w, rec}
+		d := begin(r, id)
+		rw := &recorder{w, d}
+		s.underWay.Add(1)
 		defer func() {
+			s.underWay.Add(-1)
 			if p := recover(); p != nil {
-				log.Error("panic", "request", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				if rec.status == 0 {
+				o.Log.Error("panic", "request", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				if d.Status == 0 {
 					http.Error(rw, "internal error", http.StatusInternalServerError)
 				}
 			}
-			log.LogAttrs(r.Context(), slog.LevelInfo, "request", rec.attrs(r, id, time.Since(start))...)
+			d.Took = time.Since(d.Began)
+			o.Log.LogAttrs(context.WithoutCancel(r.Context()), slog.LevelInfo, "request", d.attrs()...)
+			for _, tell := range o.Tell {
+				tell(d)
+			}
 		}()
-		next.ServeHTTP(rw, r.WithContext(context.WithValue(r.Context(), recordKey{}, rec)))
+		leave, err := limits.enter(r, d.From)
+		if err != nil {
+			refuse(rw, err)
+			return
+		}
+		defer leave()
+		ctx := context.WithValue(cloud.WithRequestID(r.Context(), id), doneKey{}, d)
+		next.ServeHTTP(rw, r.WithContext(ctx))
 	})
-}
-
-// attrs are the access log's words; the query is left out: it may hold what
-// is nobody's business.
-func (rec *record) attrs(r *http.Request, id string, took time.Duration) []slog.Attr {
-	a := []slog.Attr{
-		slog.String("request", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
-		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took), slog.String("from", r.RemoteAddr),
-	}
-	if global := r.Header.Get(headerRequestID); isRequestID(global) {
-		a = append(a, slog.String("global_request", global))
-	}
-	if rec.caller != nil {
-		a = append(a, slog.String("user", rec.caller.UserID), slog.String("project", rec.caller.ProjectID))
-	}
-	return a
 }
 
 func isRequestID(s string) bool {
@@ -102,14 +89,13 @@ func isRequestID(s string) bool {
 
 // handling says how a handler is reached.
 type handling struct {
-	public, stream bool
-	method, route  string // the pattern, with the service's path and version
+	public, stream, login bool
+	route                 string // the pattern, with the service's path and version; empty: none
+	resource              string
 }
 
 // handling is how something below the service's version is reached.
-func (b *bound) handling(method, path string) handling {
-	return handling{method: method, route: b.service.at(path)}
-}
+func (b *bound) handling(path string) handling { return handling{route: b.service.at(path)} }
 
 // handler makes an http.HandlerFunc of a function that returns an error.
 func (b *bound) handler(h handling, f func(ctx context.Context, c *Call) error) http.HandlerFunc {
@@ -118,14 +104,11 @@ func (b *bound) handler(h handling, f func(ctx context.Context, c *Call) error) 
 		for _, name := range b.service.Dialect.RequestIDs {
 			w.Header().Set(name, id)
 		}
-		c := &Call{service: b, w: w, r: r, Log: b.log.With("request", id)}
-		if rec, ok := r.Context().Value(recordKey{}).(*record); ok {
-			c.record = rec
+		c := &Call{service: b, w: w, r: r, Log: b.log.With("request", id), done: doneOf(r)}
+		c.done.Service, c.done.Route, c.done.Resource, c.done.Login = b.service.Name, h.route, h.resource, h.login
+		if h.stream {
+			b.stream(c)
 		} else {
-			c.record = &record{}
-		}
-		c.record.service, c.record.method, c.record.route = b.service.Name, h.method, h.route
-		if !h.stream {
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 			// A body that comes a byte at a time ends with the request's time;
 			// writers that know no deadline (tests) have no slow clients.
@@ -143,6 +126,14 @@ func (b *bound) handler(h handling, f func(ctx context.Context, c *Call) error) 
 			c.fail(err)
 		}
 	}
+}
+
+// doneOf is what is noted of a request.
+func doneOf(r *http.Request) *Done {
+	if d, ok := r.Context().Value(doneKey{}).(*Done); ok {
+		return d
+	}
+	return &Done{}
 }
 
 // prepare finds out who calls and in which microversion.
@@ -189,6 +180,6 @@ func (b *bound) authenticate(c *Call, token string) (*cloud.Caller, error) {
 	}
 	caller := *found
 	caller.RequestID = c.w.Header().Get(headerRequestID)
-	c.record.caller = &caller
+	c.done.Caller = &caller
 	return &caller, nil
 }

@@ -32,23 +32,30 @@ func (r Resource[T]) mount(m *mounting) error {
 	}
 	for _, op := range c.ops {
 		for _, at := range c.places(op) {
-			m.router.Method(at.method, at.path, m.handler(m.handling(at.method, at.path), func(ctx context.Context, call *Call) error {
+			m.router.Method(at.method, at.path, m.handler(c.handling(m, at.path), func(ctx context.Context, call *Call) error {
 				call.Op = op
 				return does[op](ctx, call)
 			}))
 		}
 	}
 	if len(c.Actions) > 0 {
-		m.router.Method(http.MethodPost, c.one()+"/action", m.handler(m.handling(http.MethodPost, c.one()+"/action"), c.act))
+		m.router.Method(http.MethodPost, c.one()+"/action", m.handler(c.handling(m, c.one()+"/action"), c.act))
 	}
 	for _, b := range c.Below {
-		h := m.handling(b.Method, c.one()+b.Path)
+		h := c.handling(m, c.one()+b.Path)
 		h.stream = b.Stream
 		m.router.Method(b.Method, c.one()+b.Path, m.handler(h, func(ctx context.Context, call *Call) error {
 			return c.below(ctx, call, &b)
 		}))
 	}
 	return nil
+}
+
+// handling is how an operation of the resource is reached.
+func (c *compiled[T]) handling(m *mounting, path string) handling {
+	h := m.handling(path)
+	h.resource = c.Name
+	return h
 }
 
 // checkFields finds mistakes of tags, nested structs included.

@@ -187,6 +187,7 @@ func (r *compiled[T]) pathConds(c *Call) []store.Cond {
 // load reads the row that the path names, if the caller may see it.
 func (r *compiled[T]) load(ctx context.Context, c *Call) (*T, error) {
 	key := c.Param("id")
+	c.done.Target = cut(key, 255)
 	row, err := r.find(ctx, c, key)
 	if cloud.IsNotFound(err) {
 		return nil, cloud.NotFound("%s", r.dialect.NotFound(r.Noun, key)).Named(camel(r.Noun) + "NotFound").Because(err)
@@ -345,6 +346,7 @@ func (r *compiled[T]) doAction(ctx context.Context, c *Call, a *Action[T]) error
 	if err != nil {
 		return err
 	}
+	c.done.Action = a.Name
 	if err := c.Allow(r.actionRule(a), r.target(row)); err != nil {
 		return err
 	}

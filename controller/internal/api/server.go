@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-chi/chi/v5"
 
@@ -27,12 +28,18 @@ type Options struct {
 	Clock    cloud.Clock // nil: the machine's
 	// Overrides are the operator's rules in the place of defaults, by service.
 	Overrides map[string][]policy.Override
+	Limits    Limits
+	Pace      Pace // of streams; zero: 64 KiB a minute
+	// Tell are told of every request when it is answered, and must not keep
+	// what they are told of waiting.
+	Tell []func(*Done)
 }
 
 // A Server answers for all services, each below its Path.
 type Server struct {
 	services []*bound
 	handler  http.Handler
+	underWay atomic.Int64
 }
 
 // A bound is a service with what is worked out once.
@@ -42,6 +49,7 @@ type bound struct {
 	micro   *microversions
 	auth    Authenticator
 	clock   cloud.Clock
+	pace    Pace
 	log     *slog.Logger
 	shapes  shapes
 }
@@ -51,6 +59,9 @@ type bound struct {
 func New(o Options) (*Server, error) {
 	if o.Clock == nil {
 		o.Clock = cloud.SystemClock
+	}
+	if o.Pace == (Pace{}) {
+		o.Pace = defaultPace
 	}
 	s := &Server{}
 	root := chi.NewRouter()
@@ -64,12 +75,15 @@ func New(o Options) (*Server, error) {
 		}
 		s.services = append(s.services, b)
 	}
-	s.handler = outer(o.Log, root)
+	s.handler = s.outer(o, root)
 	return s, nil
 }
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// UnderWay is how many requests are not answered yet.
+func (s *Server) UnderWay() int64 { return s.underWay.Load() }
 
 // Services are the services as they were given.
 func (s *Server) Services() []Service {
@@ -92,7 +106,7 @@ func (s *Server) Rules(service string) []policy.Rule {
 
 // bind works out policy and versions of a service.
 func bind(s *Service, o Options) (*bound, error) {
-	b := &bound{service: s, auth: o.Auth, clock: o.Clock, log: o.Log.With("service", s.Name)}
+	b := &bound{service: s, auth: o.Auth, clock: o.Clock, pace: o.Pace, log: o.Log.With("service", s.Name)}
 	set, err := policy.New(s.defaults()...)
 	if err != nil {
 		return nil, err
@@ -158,8 +172,8 @@ func (b *bound) mountRoute(r Route, service, version chi.Router) error {
 	if r.Rule != "" && !b.policy.Has(r.Rule) {
 		return fmt.Errorf("route %s %s: the rule %q does not exist; add it to Service.Rules", r.Method, r.Path, r.Rule)
 	}
-	how := b.handling(r.Method, r.Path)
-	how.public, how.stream = r.Public, r.Stream
+	how := b.handling(r.Path)
+	how.public, how.stream, how.login = r.Public, r.Stream, r.Login
 	to := version
 	if r.Root {
 		to, how.route = service, b.service.Path+r.Path

@@ -43,6 +43,8 @@ type Route struct {
 	Public bool
 	// Stream lifts the limits of body size and time: the handler sets its own.
 	Stream bool
+	// Login proves who somebody is: the audit tells of it (see Call.Claims).
+	Login bool
 	// Root makes Path relative to the service's Path, not to its version.
 	Root   bool
 	Handle func(ctx context.Context, c *Call) error
@@ -71,10 +73,16 @@ type Description interface {
 type Info struct {
 	Name, Plural, Path string
 	Key                string // json name of the field that addresses one
+	Noun               string // in messages
+	Owner              Owner
+	Quota              string // empty: none
+	Flat               bool   // one has no envelope
+	WrapItems          bool   // each of a list has one
 	Ops                []Op
 	Rules              []policy.Rule
 	Filters            []string
 	Sorts              []string
+	Fields             []FieldInfo
 }
 
 // Op is what is done to a resource.

@@ -25,10 +25,12 @@ const (
 	KindRange // of a download
 	KindOverQuota
 	KindUnavailable // a part that is needed does not answer now
+	KindTooMany     // requests at a time
+	KindTimeout     // the client takes too long
 )
 
 var kindNames = [...]string{"internal", "bad request", "unauthorized", "forbidden", "not found", "method not allowed",
-	"not acceptable", "conflict", "gone", "too large", "unsupported media type", "range", "over quota", "unavailable"}
+	"not acceptable", "conflict", "gone", "too large", "unsupported media type", "range", "over quota", "unavailable", "too many", "timeout"}
 
 // String is the kind in words.
 func (k Kind) String() string {
