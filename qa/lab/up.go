@@ -53,16 +53,14 @@ func (c *upCommand) Run(ctx context.Context, log *slog.Logger) error {
 		return nil
 	}
 	r.fail(err)
+	err = fmt.Errorf("the rack did not come up: %w", err) // again, below all that fail has shown
 	if c.Keep {
-		return errNotUp
+		return err
 	}
 	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	return errors.Join(errNotUp, stopSupervisor(down, c.Dir))
+	return errors.Join(err, stopSupervisor(down, c.Dir))
 }
-
-// errNotUp is all that is left to say after fail.
-var errNotUp = errors.New("the rack did not come up")
 
 // fail tells why a rack did not come up and where more is to be found.
 func (r *rack) fail(reason error) {
