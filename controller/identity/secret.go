@@ -71,11 +71,16 @@ func makeSecretKey(path string) error {
 	return errors.Join(err, os.Remove(own))
 }
 
-// newSecret makes a secret of 512 random bits.
+// newSecret makes a secret of 512 random bits. It does not begin as an option
+// of a command line does.
 func newSecret() string {
 	b := make([]byte, 64)
-	_, _ = rand.Read(b) // never fails (crypto/rand)
-	return base64.RawURLEncoding.EncodeToString(b)
+	for {
+		_, _ = rand.Read(b) // never fails (crypto/rand)
+		if text := base64.RawURLEncoding.EncodeToString(b); text[0] != '-' {
+			return text
+		}
+	}
 }
 
 // hashMark begins a hash of hash, as against one of bcrypt.
