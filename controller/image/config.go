@@ -23,6 +23,7 @@ type Config struct {
 
 	Stores       []StoreConfig `json:"stores"`        // empty: files of the controller
 	DefaultStore string        `json:"default_store"` // empty: the first of them
+	Cache        *CacheConfig  `json:"cache"`         // of what is in no store of this machine; absent: none
 }
 
 // DefaultMaxSize is how large an image may be where nobody says otherwise.
@@ -54,6 +55,12 @@ type Conversion struct {
 	TimeoutS     int    `json:"timeout_s"`     // 0: 2 hours
 }
 
+// A CacheConfig is where copies of images are kept, and how much of them.
+type CacheConfig struct {
+	Path   string `json:"path"` // empty: cache, below the service's directory
+	MaxMiB int64  `json:"max_mib"`
+}
+
 // Check tells what is wrong with the values.
 func (c *Config) Check() error {
 	var errs []error
@@ -69,6 +76,9 @@ func (c *Config) Check() error {
 		errs = append(errs, fmt.Errorf("web_download: %w", err))
 	}
 	errs = append(errs, c.checkStores())
+	if c.Cache != nil && (c.Cache.MaxMiB < 1 || c.Cache.MaxMiB > 1<<40) {
+		errs = append(errs, fmt.Errorf("cache.max_mib %d; allowed: 1 and more", c.Cache.MaxMiB))
+	}
 	if v := c.Conversion; v != nil && v.OutputFormat != "raw" && v.OutputFormat != "qcow2" && v.OutputFormat != "vmdk" {
 		errs = append(errs, fmt.Errorf("conversion.output_format %q; allowed: raw, qcow2, vmdk", v.OutputFormat))
 	}

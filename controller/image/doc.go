@@ -11,7 +11,9 @@
 // no image may name a file of the host that opens it. It waits in a file of
 // this machine until a store has it (package blob: directories, S3); what a
 // killed upload left goes at the next start, and what was staged waits for its
-// import. An image may be in several stores, and is served from the nearest.
+// import. An image may be in several stores, and is served from the nearest;
+// of what is in none of this machine's, copies are kept where the configuration
+// has a cache (package cache).
 //
 // An import is a task. One that is a second name for a file is done when its
 // answer goes out; the others are carried out by Run, tell in their message

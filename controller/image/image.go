@@ -203,6 +203,11 @@ func (s *Service) delete(ctx context.Context, _ *api.Call, img *Image) error {
 	if err := s.stores.remove(ctx, img.ID, img.StoreIDs); err != nil {
 		s.log.Warn("image: data of a deleted image is still in a store; it is swept later", "image", img.ID, "error", err)
 	}
+	if s.cache != nil {
+		if err := s.cache.Remove(img.ID); err != nil {
+			return err
+		}
+	}
 	return s.files.remove(img.ID)
 }
 

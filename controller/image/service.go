@@ -1,14 +1,17 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/cairn-cloud/cairn/controller/image/cache"
 	"github.com/cairn-cloud/cairn/controller/image/convert"
 	"github.com/cairn-cloud/cairn/controller/image/fetch"
 	"github.com/cairn-cloud/cairn/controller/internal/api"
@@ -46,6 +49,7 @@ type Service struct {
 	files         *files
 	stores        stores
 	fetch         *fetch.Client // nil: nothing is downloaded for anybody
+	cache         *cache.Cache  // nil: none
 	wanted        string        // disk format that imports make of others; empty: they stay what they are
 	converter     *convert.Converter
 	maxSize       int64
@@ -95,6 +99,11 @@ func (s *Service) prepare(ctx context.Context, o Options) (err error) {
 	if s.fetch, err = o.fetcher(); err != nil {
 		return err
 	}
+	if v := o.Cache; v != nil {
+		if s.cache, err = cache.Open(cmp.Or(v.Path, filepath.Join(o.StateDir, "cache")), v.MaxMiB<<20); err != nil {
+			return fmt.Errorf("cache: %w", err)
+		}
+	}
 	if o.Conversion != nil {
 		s.wanted = o.Conversion.OutputFormat
 		if s.converter, err = o.Conversion.converter(); err != nil {
@@ -108,11 +117,15 @@ func (s *Service) prepare(ctx context.Context, o Options) (err error) {
 func (s *Service) API() api.Service {
 	return api.Service{
 		Name: "image", Path: "/image", Version: "v2", Dialect: api.ImageDialect(), DB: s.db, Quotas: s.quotas,
-		Versions:  versions(),
+		Versions:  s.versions(),
 		Resources: []api.Description{s.imageResource(), s.namespaceResource(), s.taskResource()},
-		Routes:    append(schemaRoutes(), s.routes()...),
+		Routes:    slices.Concat(schemaRoutes(), s.routes(), s.cacheRoutes()),
 		Rules: []policy.Rule{
 			{Name: "publicize_image", Check: policy.Admin, Doc: "make an image visible to everybody"},
+			{Name: "cache_list", Check: policy.Admin, Doc: "see which images are cached"},
+			{Name: "cache_image", Check: policy.Admin, Doc: "have an image cached"},
+			{Name: "cache_delete", Check: policy.Admin, Doc: "remove images from the cache"},
+			{Name: "add_task", Check: policy.Admin, Doc: "ask for a task by itself, which is refused"},
 			{Name: "copy_image", Check: policy.Admin, Doc: "copy an image's data to further stores"},
 			{Name: "delete_image_location", Check: policy.Admin, Doc: "remove an image's data from one of its stores"},
 			{Name: "stores_info_detail", Check: policy.Admin, Doc: "see where the stores are"},
@@ -121,11 +134,14 @@ func (s *Service) API() api.Service {
 	}
 }
 
-// versions are Glance's whose calls are all there. 2.14 has caches and 2.16
-// and 2.17 have locations, which are not offered.
-func versions() []api.VersionDocument {
+// versions are Glance's whose calls are all there. 2.14 has the cache, where
+// there is one; 2.16 and 2.17 have locations, which are not offered.
+func (s *Service) versions() []api.VersionDocument {
 	list := []api.VersionDocument{{ID: "v2.15", Status: "CURRENT", Path: "v2/"}}
-	for _, minor := range []int{13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0} {
+	for _, minor := range []int{14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0} {
+		if minor == 14 && s.cache == nil {
+			continue
+		}
 		list = append(list, api.VersionDocument{ID: fmt.Sprintf("v2.%d", minor), Status: "SUPPORTED", Path: "v2/"})
 	}
 	return list
@@ -135,6 +151,7 @@ func versions() []api.VersionDocument {
 func (s *Service) routes() []api.Route {
 	return []api.Route{
 		{Method: http.MethodGet, Path: "/metadefs/resource_types", Handle: s.listResourceTypes},
+		{Method: http.MethodPost, Path: "/tasks", Rule: "add_task", Handle: refuseTask},
 		{Method: http.MethodGet, Path: "/info/import", Handle: s.infoImport},
 		{Method: http.MethodGet, Path: "/info/stores", Handle: s.infoStores},
 		{Method: http.MethodGet, Path: "/info/stores/detail", Rule: "stores_info_detail", Handle: s.infoStoresDetail},

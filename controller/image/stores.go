@@ -84,8 +84,16 @@ func (s stores) remove(ctx context.Context, id string, from []string) error {
 }
 
 // open opens an image's data: in a local store if there is one, else in the
-// next one that has it.
+// cache, else in the next store that has it.
 func (s *Service) open(ctx context.Context, img *Image) (io.ReadSeekCloser, error) {
+	if f := s.fromCache(img); f != nil {
+		return f, nil
+	}
+	return s.openStored(ctx, img)
+}
+
+// openStored opens an image's data in a store.
+func (s *Service) openStored(ctx context.Context, img *Image) (io.ReadSeekCloser, error) {
 	var errs []error
 	for _, local := range []bool{true, false} {
 		for _, name := range img.StoreIDs {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 	"github.com/cairn-cloud/cairn/controller/internal/policy"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
@@ -47,6 +48,13 @@ func (s *Service) taskResource() api.Resource[Task] {
 	return api.Resource[Task]{
 		Name: "task", Path: "/tasks", Flat: true, Read: policy.Admin, Rows: s.tasks, Fill: fillTasks, Without: []api.Op{api.OpDelete},
 	}
+}
+
+// refuseTask answers POST /tasks, which Glance keeps for what was there before
+// imports and has marked as deprecated: a task of the type import named a URL
+// or a path of the host and made an image of it in one go.
+func refuseTask(context.Context, *api.Call) error {
+	return cloud.Errorf(cloud.KindMethodNotAllowed, "Tasks are not made by themselves; make an image and import its data with POST /v2/images/{image_id}/import.")
 }
 
 func fillTasks(_ context.Context, _ *api.Call, rows []*Task) error {

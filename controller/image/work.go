@@ -53,6 +53,13 @@ func (s *Service) Run(ctx context.Context) error {
 	defer sweep.Stop()
 	defer look.Stop()
 	active := &set{ids: map[string]bool{}}
+	if s.cache != nil {
+		var copies sync.WaitGroup
+		defer copies.Wait()
+		copies.Go(func() {
+			s.cache.Run(ctx, s.fetchCopy, func(id string, err error) { s.log.Warn("image: cannot cache an image", "image", id, "error", err) })
+		})
+	}
 	for {
 		if err := s.startImports(ctx, &g, active); err != nil && ctx.Err() == nil {
 			s.log.Error("image: cannot look for imports", "error", err)

@@ -77,9 +77,8 @@ func (o *object) Read(b []byte) (n int, err error) {
 func (o *object) get() error {
 	ctx, cancel := context.WithCancel(o.ctx)
 	timer := time.AfterFunc(patience, cancel)
-	resp, err := o.s.do(ctx, http.MethodGet, o.path, nil, request{hash: emptyHash, header: map[string]string{
-		"Range": fmt.Sprintf("bytes=%d-", o.at), "If-Match": o.tag,
-	}}) //nolint:bodyclose // drop closes it
+	header := map[string]string{"Range": fmt.Sprintf("bytes=%d-", o.at), "If-Match": o.tag}
+	resp, err := o.s.do(ctx, http.MethodGet, o.path, nil, request{hash: emptyHash, header: header}) //nolint:bodyclose // drop closes it
 	if err != nil {
 		timer.Stop()
 		cancel()
