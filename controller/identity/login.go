@@ -156,6 +156,9 @@ func (s *Service) byToken(text string, t *token) error {
 		return nil
 	}
 	v, err := s.validate(text)
+	if cloud.KindOf(err) == cloud.KindUnauthorized { // Keystone says this of tokens, wherever they are sent
+		return cloud.NotFound("Could not find token.").Because(err)
+	}
 	if err != nil {
 		return err
 	}

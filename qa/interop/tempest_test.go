@@ -89,6 +89,10 @@ func modules(t *testing.T, tempest string, dirs []string) []string {
 // configuration for it.
 type cloud struct{ conf string }
 
+// rules are those of passwords that the suite has time for, as tempest.conf
+// says them too.
+const rules = `{"passwords": {"lockout_failure_attempts": 4, "lockout_duration": 5, "unique_last_password_count": 2}}`
+
 // start builds a cloud and starts it; it ends with the test.
 func start(t *testing.T) *cloud {
 	t.Helper()
@@ -116,7 +120,11 @@ func start(t *testing.T) *cloud {
 			t.Error(err)
 		}
 	})
-	if err := do(t.Context(), filepath.Join(bin, "cairn-build"), "cloud", "up", "--dir", dir); err != nil {
+	settings := filepath.Join(bin, "settings.json")
+	if err := os.WriteFile(settings, []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := do(t.Context(), filepath.Join(bin, "cairn-build"), "cloud", "up", "--dir", dir, "--settings", settings); err != nil {
 		t.Fatal(err)
 	}
 	return &cloud{conf: configure(t, filepath.Join(dir, "clouds.yaml"))}
@@ -181,12 +189,16 @@ uri_v3 = %[5]s
 auth_version = v3
 region = %[6]s
 ca_certificates_file = %[7]s
+user_lockout_failure_attempts = 4
+user_lockout_duration = 5
+user_unique_last_password_count = 2
 [identity-feature-enabled]
 api_v2 = false
 api_v3 = true
 application_credentials = true
 access_rules = true
 trust = true
+security_compliance = true
 [image]
 disk_formats = raw,ami,ari,aki
 container_formats = bare,ami,ari,aki,ovf
