@@ -93,14 +93,19 @@ func (s *Service) grant(ctx context.Context, c *api.Call, a assignment) error {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO assignments (actor_kind, actor_id, target_kind, target_id, role_id, inherited) VALUES (?, ?, ?, ?, ?, ?)",
-			a.ActorKind, a.ActorID, a.TargetKind, a.TargetID, a.RoleID, a.Inherited)
-		return err
+		return s.insertAssignment(ctx, tx, &a)
 	}, a.change(false))
 	if err != nil {
 		return err
 	}
 	return c.Empty(http.StatusNoContent)
+}
+
+// insertAssignment gives a role; what is there already stays.
+func (s *Service) insertAssignment(ctx context.Context, tx *store.Tx, a *assignment) error {
+	_, err := tx.ExecContext(ctx, "INSERT IGNORE INTO assignments (actor_kind, actor_id, target_kind, target_id, role_id, inherited) VALUES (?, ?, ?, ?, ?, ?)",
+		a.ActorKind, a.ActorID, a.TargetKind, a.TargetID, a.RoleID, a.Inherited)
+	return err
 }
 
 // on is where an assignment is.

@@ -49,14 +49,14 @@ func (s *Service) scopeRoutes() []api.Route {
 
 // authProjects lists the projects on which the caller has a role.
 func (s *Service) authProjects(_ context.Context, c *api.Call) error {
-	return c.JSON(http.StatusOK, listOf(c, "projects", s.projectsOf(c, c.Caller.UserID)))
+	return c.JSON(http.StatusOK, listOf(c, "projects", s.projectsOf(c, c.Caller.UserID, s.groupsOfCaller(c)...)))
 }
 
 // authDomains lists the domains on which the caller has a role.
 func (s *Service) authDomains(_ context.Context, c *api.Call) error {
 	snap := s.now.Load()
 	domains := []any{}
-	for _, id := range snap.targetsOf(c.Caller.UserID, "domain") {
+	for _, id := range snap.targetsOf(c.Caller.UserID, "domain", s.groupsOfCaller(c)...) {
 		if d := snap.domains.at(id); d != nil && d.Enabled {
 			domains = append(domains, map[string]any{
 				"id": d.ID, "name": d.Name, "description": d.Description, "enabled": true, "links": self(c, "/domains/"+d.ID),
@@ -69,7 +69,7 @@ func (s *Service) authDomains(_ context.Context, c *api.Call) error {
 // authSystem tells whether the caller has a role on the system.
 func (s *Service) authSystem(_ context.Context, c *api.Call) error {
 	system := []any{}
-	if len(s.now.Load().targetsOf(c.Caller.UserID, "system")) > 0 {
+	if len(s.now.Load().targetsOf(c.Caller.UserID, "system", s.groupsOfCaller(c)...)) > 0 {
 		system = append(system, map[string]bool{"all": true})
 	}
 	return c.JSON(http.StatusOK, map[string]any{"system": system, "links": self(c, "/auth/system")})

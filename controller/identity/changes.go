@@ -30,6 +30,9 @@ const (
 	kindAccessRule    = "access_rule"
 	kindTrust         = "trust"
 	kindAccess        = "oauth_access"
+	kindProvider      = "identity_provider" // as the next two it is read with everything: it changes seldom
+	kindMapping       = "mapping"
+	kindProtocol      = "protocol"
 )
 
 // The kinds that have no row to read: their id says all (see the methods

@@ -147,8 +147,10 @@ func (r *keyring) seal(message []byte, now time.Time) (string, error) {
 	return r.keys[0].seal(message, now)
 }
 
-// maxToken is the length above which a text cannot be a token of ours.
-const maxToken = 255
+// maxToken is the length above which a text cannot be a token of ours: it has
+// room for mostGroups with ids of 64 hex digits. Without groups tokens have
+// less than 256 characters.
+const maxToken = 5000
 
 // open gives the message of a token that one of the keys made.
 func (r *keyring) open(token string) ([]byte, error) {

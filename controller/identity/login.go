@@ -169,6 +169,7 @@ func (s *Service) byToken(text string, t *token) error {
 		return cloud.Unauthorized("")
 	}
 	t.user, t.expires = v.user.ID, v.expires
+	t.idp, t.protocol, t.groups = v.idp, v.protocol, v.groups
 	t.parent, t.root = v.audit, v.root
 	if t.root == (auditID{}) {
 		t.root = v.audit

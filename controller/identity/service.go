@@ -69,6 +69,7 @@ type Service struct {
 	known   passwordCache
 
 	directories directories
+	issuers     issuers
 	active      activity
 }
 
@@ -182,8 +183,9 @@ func (s *Service) API() api.Service {
 			s.regions(), s.services(), s.endpoints(), s.endpointGroups(),
 			s.appCredentials(), s.accessRules(), s.trusts(), s.credentials(), s.policies(), s.consumers(),
 			s.registeredLimits(), s.limits(), s.accesses(),
+			s.providers(), s.federationMappings(), s.protocols(),
 		},
-		Routes: slices.Concat(s.tokenRoutes(), s.assignmentRoutes(), s.filterRoutes(), s.ec2Routes(), s.signatureRoutes(), s.configRoutes(), s.limitRoutes(), s.oauthRoutes(), []api.Route{
+		Routes: slices.Concat(s.tokenRoutes(), s.assignmentRoutes(), s.filterRoutes(), s.ec2Routes(), s.signatureRoutes(), s.configRoutes(), s.limitRoutes(), s.oauthRoutes(), s.federationRoutes(), []api.Route{
 			{Method: http.MethodPut, Path: "/regions/{region_id}", Rule: "identity:create_region", Handle: s.putRegion},
 			{Method: http.MethodPost, Path: "/users/{user_id}/password", Public: true, Handle: s.changePassword},
 		}),
@@ -192,7 +194,7 @@ func (s *Service) API() api.Service {
 			{Name: ruleFilter, Check: policy.Admin, Doc: "which project sees which part of the catalog"},
 			{Name: ruleConfig, Check: policy.Admin, Doc: "the configuration of domains"},
 			{Name: ruleAuthorize, Check: policy.Anyone, Doc: "letting an OAuth consumer act for the caller"},
-		}, tokenRules(), signatureRules(), limitRules()),
+		}, tokenRules(), signatureRules(), limitRules(), federationRules()),
 	}
 }
 

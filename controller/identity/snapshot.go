@@ -40,6 +40,10 @@ type snapshot struct {
 	accesses           index[oauthAccess] // OAuth's access tokens
 	owned              tree[ref]
 
+	providers index[identityProvider]
+	mappings  index[federationMapping]
+	protocols index[protocol] // by protocolKey
+
 	catalogParts tree[catalogPart] // of projects that do not see all
 	offered      offer
 }
@@ -49,6 +53,7 @@ type ref struct{ owner, kind, id string }
 
 func emptySnapshot() *snapshot {
 	return &snapshot{
+		providers: indexOf[identityProvider](), mappings: indexOf[federationMapping](), protocols: indexOf[protocol](),
 		domains: indexOf[Domain](), configs: indexOf[configRow](), projects: indexOf[Project](), users: indexOf[User](), groups: indexOf[Group](), roles: indexOf[Role](),
 		domainNamed:  namesOf(func(d *Domain) (in, name string) { return "", d.Name }),
 		roleNamed:    namesOf(func(r *Role) (in, name string) { return orNone(r.DomainID), r.Name }),

@@ -85,6 +85,21 @@ func (s *Service) parts(e *edit) map[string]part {
 		kindAccess: &rowsOf[oauthAccess]{
 			table: s.tables.oauthAccesses, id: func(a *oauthAccess) string { return a.ID }, put: e.putAccess, drop: e.dropAccess,
 		},
+		kindProvider: &rowsOf[identityProvider]{
+			table: s.tables.providers, id: func(p *identityProvider) string { return p.ID },
+			put:  func(p *identityProvider) { e.providers.put(e.by, held[identityProvider]{p.ID, p}) },
+			drop: func(id string) { e.providers.drop(e.by, held[identityProvider]{id: id}) },
+		},
+		kindMapping: &rowsOf[federationMapping]{
+			table: s.tables.mappings, id: func(m *federationMapping) string { return m.ID },
+			put:  func(m *federationMapping) { e.mappings.put(e.by, held[federationMapping]{m.ID, m}) },
+			drop: func(id string) { e.mappings.drop(e.by, held[federationMapping]{id: id}) },
+		},
+		kindProtocol: &rowsOf[protocol]{
+			table: s.tables.protocols, id: func(p *protocol) string { return p.Key },
+			put:  func(p *protocol) { e.protocols.put(e.by, held[protocol]{p.Key, p}) },
+			drop: func(key string) { e.protocols.drop(e.by, held[protocol]{id: key}) },
+		},
 		kindTrust: &rowsOf[trust]{table: s.tables.trusts, id: func(t *trust) string { return t.ID }, put: e.putTrust, drop: e.dropTrust},
 	}
 }

@@ -107,16 +107,18 @@ func (n *snapshot) heirOf(t target) []target {
 	return list
 }
 
-// actors are a user and its groups.
-func (n *snapshot) actors(user string) []string { return append([]string{user}, n.groupsOf(user)...) }
+// actors are a user and its groups, those included that a token says it has.
+func (n *snapshot) actors(user string, said []string) []string {
+	return append(append([]string{user}, n.groupsOf(user)...), said...)
+}
 
 // rolesOn are the roles that a user has on a target, by itself and by its
 // groups, inherited ones and those that they imply included, sorted by name.
 // Roles of domains are only names for what they imply.
-func (n *snapshot) rolesOn(user string, t target) []*Role {
+func (n *snapshot) rolesOn(user string, t target, said ...string) []*Role {
 	ids := map[string]bool{}
 	from := n.heirOf(t)
-	for _, actor := range n.actors(user) {
+	for _, actor := range n.actors(user, said) {
 		for _, id := range n.given(actor, false, t) {
 			ids[id] = true
 		}
@@ -157,9 +159,9 @@ func (n *snapshot) rolesOfIDs(ids map[string]bool) []*Role {
 }
 
 // targetsOf are the targets of a kind on which a user has a role, sorted.
-func (n *snapshot) targetsOf(user, kind string) []string {
+func (n *snapshot) targetsOf(user, kind string, said ...string) []string {
 	var ids []string
-	for _, actor := range n.actors(user) {
+	for _, actor := range n.actors(user, said) {
 		for _, t := range n.targetsGiven(actor, false) {
 			if t.kind == kind {
 				ids = append(ids, t.id)

@@ -32,6 +32,10 @@ type tables struct {
 	policies       *store.Table[policyDocument]
 	configs        *store.Table[configRow]
 
+	providers *store.Table[identityProvider]
+	mappings  *store.Table[federationMapping]
+	protocols *store.Table[protocol]
+
 	regions        *store.Table[region]
 	services       *store.Table[service]
 	endpoints      *store.Table[endpoint]
@@ -67,6 +71,10 @@ func newTables(db *store.DB) tables {
 		nonces:         store.NewTable[nonce](db, "oauth_nonces"),
 		policies:       store.NewTable[policyDocument](db, "policies"),
 		configs:        store.NewTable[configRow](db, "domain_configs"),
+
+		providers: store.NewTable[identityProvider](db, "identity_providers"),
+		mappings:  store.NewTable[federationMapping](db, "federation_mappings"),
+		protocols: store.NewTable[protocol](db, "federation_protocols"),
 
 		regions:        store.NewTable[region](db, "regions"),
 		services:       store.NewTable[service](db, "services"),

@@ -27,6 +27,10 @@ type token struct {
 	appCred string  // the application credential that it was made with; empty: none
 	trust   string  // the trust that it was made with; empty: none
 	access  string  // the access token of OAuth that it was made with; empty: none
+
+	idp      string   // the identity provider that says who the user is; empty: none
+	protocol string   // by which it says so
+	groups   []string // that it says the user is in
 }
 
 // An auditID names a token in logs and revocations without giving it away.
@@ -51,10 +55,11 @@ const (
 	methodTOTP
 	methodOAuth1
 	methodEC2
+	methodMapped // by an identity provider
 )
 
 // methodNames are the methods in the API's words, by bit.
-var methodNames = []string{"password", "token", "application_credential", "totp", "oauth1", "ec2credential"}
+var methodNames = []string{"password", "token", "application_credential", "totp", "oauth1", "ec2credential", "mapped"}
 
 // names are the methods in the API's words.
 func (m methods) names() []string {
@@ -77,11 +82,12 @@ const (
 	formatTrust
 	formatAppCredential
 	formatAccess
+	formatFederated // a provider, a protocol, and groups with their number before them
 )
 
 // payload is the token in bytes: format, methods, scope kind, user, scope,
-// delegation, times in microseconds, audit ids. Ids of 32 hex digits take 16
-// bytes, others their length and their text.
+// delegation, times in microseconds, audit ids. Ids of 32 or 64 hex digits take
+// half as many bytes, others their length and their text.
 func (t *token) payload() []byte {
 	b := make([]byte, 0, 128)
 	format, by := formatPlain, ""
@@ -92,12 +98,17 @@ func (t *token) payload() []byte {
 		format, by = formatAppCredential, t.appCred
 	case t.access != "":
 		format, by = formatAccess, t.access
+	case t.idp != "":
+		format, by = formatFederated, t.idp
 	}
 	b = append(b, format, byte(t.methods), scopeKind(t.scope.kind))
 	b = appendID(b, t.user)
 	b = appendID(b, t.scope.id)
 	if format != formatPlain {
 		b = appendID(b, by)
+	}
+	if format == formatFederated {
+		b = t.appendFederation(b)
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.UnixMicro()))  // after 1970
 	b = binary.BigEndian.AppendUint64(b, uint64(t.expires.UnixMicro())) // after 1970
@@ -107,6 +118,37 @@ func (t *token) payload() []byte {
 		b = append(b, t.root[:]...)
 	}
 	return b
+}
+
+// appendFederation adds the protocol and the groups, of which there are
+// mostGroups at most.
+func (t *token) appendFederation(b []byte) []byte {
+	groups := t.groups[:min(len(t.groups), mostGroups)]
+	b = append(appendID(b, t.protocol), byte(len(groups)))
+	for _, g := range groups {
+		b = appendID(b, g)
+	}
+	return b
+}
+
+// cutFederation reads what appendFederation wrote, and the provider before it.
+func (t *token) cutFederation(b []byte) (rest []byte, ok bool) {
+	if t.idp, b, ok = cutID(b); !ok {
+		return nil, false
+	}
+	if t.protocol, b, ok = cutID(b); !ok || len(b) == 0 || t.idp == "" {
+		return nil, false
+	}
+	n := int(b[0])
+	b = b[1:]
+	for range n {
+		var g string
+		if g, b, ok = cutID(b); !ok {
+			return nil, false
+		}
+		t.groups = append(t.groups, g)
+	}
+	return b, n <= mostGroups
 }
 
 func scopeKind(kind string) byte {
@@ -120,7 +162,7 @@ func scopeKind(kind string) byte {
 
 // parseToken reads a payload.
 func parseToken(b []byte) (*token, error) {
-	if len(b) < 3 || b[0] < formatPlain || b[0] > formatAccess || int(b[2]) >= len(scopeKinds) {
+	if len(b) < 3 || b[0] < formatPlain || b[0] > formatFederated || int(b[2]) >= len(scopeKinds) {
 		return nil, errToken
 	}
 	format := b[0]
@@ -140,6 +182,8 @@ func parseToken(b []byte) (*token, error) {
 		t.appCred, b, ok = cutID(b)
 	case formatAccess:
 		t.access, b, ok = cutID(b)
+	case formatFederated:
+		b, ok = t.cutFederation(b)
 	}
 	if !ok || len(b) != 2*8+16 && len(b) != 2*8+3*16 {
 		return nil, errToken
@@ -153,12 +197,21 @@ func parseToken(b []byte) (*token, error) {
 	return t, nil
 }
 
-// hexMark stands before an id that is 16 bytes; smaller numbers are lengths.
-const hexMark = 0xff
+// The marks of an id in hex that is 16 or 32 bytes; smaller numbers are
+// lengths.
+const (
+	hexMark  = 0xff
+	longMark = 0xfe
+)
 
 func appendID(b []byte, id string) []byte {
-	if raw, err := hex.DecodeString(id); err == nil && cloud.IsHexID(id) && hex.EncodeToString(raw) == id {
-		return append(append(b, hexMark), raw...)
+	if raw, err := hex.DecodeString(id); err == nil && hex.EncodeToString(raw) == id {
+		switch {
+		case cloud.IsHexID(id):
+			return append(append(b, hexMark), raw...)
+		case len(raw) == 32:
+			return append(append(b, longMark), raw...)
+		}
 	}
 	return append(append(b, byte(min(len(id), 64))), id[:min(len(id), 64)]...)
 }
@@ -168,11 +221,12 @@ func cutID(b []byte) (id string, rest []byte, ok bool) {
 		return "", nil, false
 	}
 	n := int(b[0])
-	if n == hexMark {
-		if len(b) < 17 {
+	if n == hexMark || n == longMark {
+		size := map[int]int{hexMark: 16, longMark: 32}[n]
+		if len(b) < 1+size {
 			return "", nil, false
 		}
-		return hex.EncodeToString(b[1:17]), b[17:], true
+		return hex.EncodeToString(b[1 : 1+size]), b[1+size:], true
 	}
 	if len(b) < 1+n {
 		return "", nil, false

@@ -143,12 +143,14 @@ func (s *Service) body(c *api.Call, v *session) map[string]any {
 	if v.root != (auditID{}) {
 		audit = append(audit, v.root.String())
 	}
+	user := map[string]any{
+		"id": v.user.ID, "name": v.user.Name, "domain": domainRef(v.snap.domains.at(v.user.DomainID)), "password_expires_at": v.user.PasswordExpires,
+	}
+	v.federate(user)
 	b := map[string]any{
 		"methods": v.methods.names(), "audit_ids": audit,
 		"issued_at": v.issued.Truncate(time.Second).Format(timeLayout), "expires_at": v.expires.Format(timeLayout),
-		"user": map[string]any{
-			"id": v.user.ID, "name": v.user.Name, "domain": domainRef(v.snap.domains.at(v.user.DomainID)), "password_expires_at": v.user.PasswordExpires,
-		},
+		"user": user,
 	}
 	v.describe(b)
 	switch v.scope.kind {

@@ -155,10 +155,10 @@ func (s *Service) userGroups(ctx context.Context, c *api.Call, u *User) (any, er
 }
 
 // projectsOf are the enabled projects on which a user has a role, as objects.
-func (s *Service) projectsOf(c *api.Call, user string) []any {
+func (s *Service) projectsOf(c *api.Call, user string, said ...string) []any {
 	snap := s.now.Load()
 	projects := []any{}
-	for _, id := range snap.targetsOf(user, "project") {
+	for _, id := range snap.targetsOf(user, "project", said...) {
 		p := snap.projects.at(id)
 		if p == nil || !p.Enabled {
 			continue

@@ -66,11 +66,18 @@ func (s *Service) resolveLate(t *token, late time.Duration) (*session, error) {
 	case t.issued.Before(v.user.ValidFrom):
 		return nil, cloud.Unauthorized("")
 	}
+	if !v.believed() {
+		return nil, cloud.Unauthorized("")
+	}
 	holder, given, err := v.delegate(now)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.findScope(holder); err != nil {
+	groups := t.groups
+	if given != nil { // somebody else's roles, or some that were written down
+		groups = nil
+	}
+	if err := v.findScope(holder, groups); err != nil {
 		return nil, err
 	}
 	if given != nil {
@@ -93,9 +100,9 @@ func (v *session) isRevoked() bool {
 	return false
 }
 
-// findScope finds the scope and the roles of the holder on it. A scope
-// without a role is none.
-func (v *session) findScope(holder string) error {
+// findScope finds the scope and the roles on it of the holder, who is in the
+// groups besides its own. A scope without a role is none.
+func (v *session) findScope(holder string, groups []string) error {
 	switch v.scope.kind {
 	case "":
 		return nil
@@ -110,7 +117,7 @@ func (v *session) findScope(holder string) error {
 			return cloud.Unauthorized("")
 		}
 	}
-	v.roles = v.snap.rolesOn(holder, v.scope)
+	v.roles = v.snap.rolesOn(holder, v.scope, groups...)
 	if len(v.roles) == 0 {
 		return cloud.Unauthorized("")
 	}

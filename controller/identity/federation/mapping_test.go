@@ -82,7 +82,7 @@ func TestRefusedMappings(t *testing.T) {
 		"a place of none":      `[{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "a", "any_one_of": ["a"]}]}]`,
 		"bad pattern":          `[{"local": [{"user": {"name": "a"}}], "remote": [{"type": "a", "any_one_of": ["(?=a)"], "regex": true}]}]`,
 		"regex alone":          `[{"local": [{"user": {"name": "a"}}], "remote": [{"type": "a", "regex": true}]}]`,
-		"unknown word":         `[{"local": [{"user": {"nmae": "a"}}], "remote": [{"type": "a"}]}]`,
+		"unknown word":         `[{"local": [{"user": {"title": "a"}}], "remote": [{"type": "a"}]}]`,
 		"unknown kind":         `[{"local": [{"user": {"name": "a", "type": "root"}}], "remote": [{"type": "a"}]}]`,
 		"groups of no domain":  `[{"local": [{"groups": "{0}"}], "remote": [{"type": "a"}]}]`,
 		"group of no domain":   `[{"local": [{"group": {"name": "a"}}], "remote": [{"type": "a"}]}]`,
