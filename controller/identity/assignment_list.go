@@ -23,32 +23,36 @@ type granted struct {
 // group.id, role.id, scope.project.id, scope.domain.id, scope.system and
 // scope.OS-INHERIT:inherited_to; effective resolves groups, inherited and
 // implied roles, include_subtree takes in the projects below, include_names
-// adds names.
+// adds names. A page costs what it shows, whatever there is (see
+// [snapshot.granted]).
 func (s *Service) listAssignments(_ context.Context, c *api.Call) error {
 	snap := s.now.Load()
 	f, err := snap.assignmentFilter(c.Query())
 	if err != nil {
 		return err
 	}
-	entries := []any{}
-	for a := range snap.byActor.all() {
-		list := []granted{{assignment: *a}}
-		if f.effective {
-			list = snap.effective(a, f)
-		}
-		for j := range list {
-			if f.fits(&list[j]) {
-				entries = append(entries, snap.assignmentObject(c, &list[j], f.names))
-			}
-		}
+	p, err := pageOf(c)
+	if err != nil {
+		return err
 	}
-	return c.JSON(http.StatusOK, listOf(c, "role_assignments", entries))
+	from, err := parsePlace(p.marker)
+	if err != nil {
+		return err
+	}
+	entries, last, more := []assignmentEntry{}, place{}, false
+	for at, g := range snap.granted(f, from) {
+		if more = len(entries) == p.limit; more {
+			break
+		}
+		entries, last = append(entries, snap.assignmentEntry(c, g, f.names)), at
+	}
+	return c.JSON(http.StatusOK, p.envelope(c, "role_assignments", entries, last.String(), more))
 }
 
 // An assignmentFilter is what a query asks of assignments.
 type assignmentFilter struct {
 	user, group, role, domain string
-	projects                  []string // one of them; nil: any
+	projects                  []string // one of them, sorted; nil: any
 	system, effective, names  bool
 	inherited                 bool
 }
@@ -73,6 +77,7 @@ func (n *snapshot) assignmentFilter(q url.Values) (*assignmentFilter, error) {
 		for _, p := range n.below(project) {
 			f.projects = append(f.projects, p.ID)
 		}
+		slices.Sort(f.projects)
 	}
 	if to := q.Get("scope.OS-INHERIT:inherited_to"); to != "" {
 		if to != "projects" {
@@ -91,120 +96,24 @@ func (n *snapshot) assignmentFilter(q url.Values) (*assignmentFilter, error) {
 	return f, nil
 }
 
-// fits tells whether the filter takes an assignment.
-func (f *assignmentFilter) fits(g *granted) bool {
-	a := &g.assignment
+// takes tells whether the filter takes an assignment: as it was written down,
+// or with effective what it amounts to on some target.
+func (f *assignmentFilter) takes(a *assignment) bool {
+	amounts := f.effective && a.Inherited // to roles on projects
 	switch {
-	case f.user != "" && (a.ActorKind != "user" || a.ActorID != f.user),
+	case !f.effective && f.user != "" && (a.ActorKind != "user" || a.ActorID != f.user),
 		f.group != "" && (a.ActorKind != "group" || a.ActorID != f.group),
-		f.role != "" && a.RoleID != f.role,
-		f.domain != "" && (a.TargetKind != "domain" || a.TargetID != f.domain),
-		f.projects != nil && (a.TargetKind != "project" || !slices.Contains(f.projects, a.TargetID)),
+		!f.effective && f.role != "" && a.RoleID != f.role,
+		f.domain != "" && (amounts || a.TargetKind != "domain" || a.TargetID != f.domain),
+		f.projects != nil && !amounts && (a.TargetKind != "project" || !f.hasProject(a.TargetID)),
 		f.system && a.TargetKind != "system",
-		f.inherited && !a.Inherited && g.inherited == (target{}):
+		f.inherited && !a.Inherited:
 		return false
 	}
 	return true
 }
 
-// effective is what an assignment amounts to: for each user of a group, on
-// each project that inherits it, the role and what it implies.
-func (n *snapshot) effective(a *assignment, f *assignmentFilter) []granted {
-	users := []string{a.ActorID}
-	group := ""
-	if a.ActorKind == "group" {
-		users, group = slices.Collect(n.membersOf(a.ActorID, "")), a.ActorID
-	}
-	targets, from := []string{a.TargetID}, target{}
-	kind := a.TargetKind
-	if a.Inherited {
-		targets, from, kind = nil, a.on(), "project"
-		for _, p := range n.heirs(a.on()) {
-			targets = append(targets, p.ID)
-		}
-	}
-	var list []granted
-	for _, u := range users {
-		if f.user != "" && u != f.user {
-			continue
-		}
-		for _, t := range targets {
-			for _, r := range n.rolesOfIDs(map[string]bool{a.RoleID: true}) {
-				g := granted{assignment{"user", u, kind, t, r.ID, false}, group, "", from}
-				if r.ID != a.RoleID {
-					g.prior = a.RoleID
-				}
-				list = append(list, g)
-			}
-		}
-	}
-	return list
-}
-
-// assignmentObject is an assignment as the API shows it.
-func (n *snapshot) assignmentObject(c *api.Call, g *granted, names bool) any {
-	a := &g.assignment
-	role := map[string]any{"id": a.RoleID}
-	actor := map[string]any{"id": a.ActorID}
-	on := map[string]any{"id": a.TargetID}
-	if names {
-		n.addNames(a, role, actor, on)
-	}
-	scope := map[string]any{a.TargetKind: on}
-	if a.TargetKind == "system" {
-		scope = map[string]any{"system": map[string]bool{"all": true}}
-	}
-	if a.Inherited || g.inherited != (target{}) {
-		scope["OS-INHERIT:inherited_to"] = "projects"
-	}
-	links := map[string]string{"assignment": c.URL(g.path())}
-	if g.prior != "" {
-		links["prior_role"] = c.URL("/prior_role/" + g.prior + "/implies/" + a.RoleID)
-	}
-	if g.group != "" {
-		links["membership"] = c.URL("/groups/" + g.group + "/users/" + a.ActorID)
-	}
-	return map[string]any{"role": role, a.ActorKind: actor, "scope": scope, "links": links}
-}
-
-// path is where the assignment is that was written down.
-func (g *granted) path() string {
-	on, actor, role := target{g.TargetKind, g.TargetID}, target{g.ActorKind, g.ActorID}, g.RoleID
-	if g.inherited != (target{}) {
-		on = g.inherited
-	}
-	if g.group != "" {
-		actor = target{"group", g.group}
-	}
-	if g.prior != "" {
-		role = g.prior
-	}
-	path := "/" + on.kind + "s/" + on.id
-	if on.kind == "system" {
-		path = "/system"
-	}
-	path += "/" + actor.kind + "s/" + actor.id + "/roles/" + role
-	if g.Inherited || g.inherited != (target{}) {
-		return "/OS-INHERIT" + path + "/inherited_to_projects"
-	}
-	return path
-}
-
-// addNames adds names to what an assignment joins.
-func (n *snapshot) addNames(a *assignment, role, actor, on map[string]any) {
-	if r := n.roles.at(a.RoleID); r != nil {
-		role["name"] = r.Name
-	}
-	if u := n.users.at(a.ActorID); u != nil {
-		actor["name"], actor["domain"] = u.Name, domainRef(n.domains.at(u.DomainID))
-	}
-	if g := n.groups.at(a.ActorID); g != nil {
-		actor["name"], actor["domain"] = g.Name, domainRef(n.domains.at(g.DomainID))
-	}
-	if p := n.projects.at(a.TargetID); p != nil {
-		on["name"], on["domain"] = p.Name, domainRef(n.domains.at(p.domain()))
-	}
-	if d := n.domains.at(a.TargetID); d != nil && a.TargetKind == "domain" {
-		on["name"] = d.Name
-	}
+func (f *assignmentFilter) hasProject(id string) bool {
+	_, ok := slices.BinarySearch(f.projects, id)
+	return ok
 }

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/cairn-cloud/cairn/controller/internal/api"
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
@@ -49,11 +50,17 @@ func (s *Service) scopeRoutes() []api.Route {
 
 // authProjects lists the projects on which the caller has a role.
 func (s *Service) authProjects(_ context.Context, c *api.Call) error {
+<<<<<<< HEAD
 	return c.JSON(http.StatusOK, listOf(c, "projects", s.projectsOf(c, c.Caller.UserID, s.groupsOfCaller(c)...)))
+=======
+	list, err := s.projectsOf(c, c.Caller.UserID)
+	return answer(c, list, err)
+>>>>>>> e41dcf2 (wip)
 }
 
 // authDomains lists the domains on which the caller has a role.
 func (s *Service) authDomains(_ context.Context, c *api.Call) error {
+<<<<<<< HEAD
 	snap := s.now.Load()
 	domains := []any{}
 	for _, id := range snap.targetsOf(c.Caller.UserID, "domain", s.groupsOfCaller(c)...) {
@@ -62,8 +69,22 @@ func (s *Service) authDomains(_ context.Context, c *api.Call) error {
 				"id": d.ID, "name": d.Name, "description": d.Description, "enabled": true, "links": self(c, "/domains/"+d.ID),
 			})
 		}
+=======
+	p, err := pageOf(c)
+	if err != nil {
+		return err
+>>>>>>> e41dcf2 (wip)
 	}
-	return c.JSON(http.StatusOK, listOf(c, "domains", domains))
+	snap := s.now.Load()
+	ids := slices.Values(snap.targetsOf(c.Caller.UserID, "domain"))
+	return c.JSON(http.StatusOK, body(c, p, "domains", byID(ids, snap.domains.at), func(d *Domain) any {
+		if !d.Enabled {
+			return nil
+		}
+		return map[string]any{
+			"id": d.ID, "name": d.Name, "description": d.Description, "enabled": true, "links": self(c, "/domains/"+d.ID),
+		}
+	}))
 }
 
 // authSystem tells whether the caller has a role on the system.

@@ -80,6 +80,12 @@ func (a *assignment) change(gone bool) change {
 	return change{kindAssignment, strings.Join(words, " "), gone}
 }
 
+// assignment is that of a change.
+func (c change) assignment() assignment {
+	w := c.words(6)
+	return assignment{ActorKind: w[0], ActorID: w[1], TargetKind: w[2], TargetID: w[3], RoleID: w[4], Inherited: w[5] != ""}
+}
+
 // words are the parts of the id of a change; empty ones are added up to n.
 func (c change) words(n int) []string {
 	words := strings.Split(c.id, " ")

@@ -131,15 +131,21 @@ func (s *Service) endpointList(ctx context.Context, c *api.Call, want func(*endp
 
 // projectsWith lists the projects that were given a part of the catalog.
 func (s *Service) projectsWith(ctx context.Context, c *api.Call, kind, id string) (any, error) {
-	parts, err := s.tables.catalogParts.List(ctx, store.Query{Where: []store.Cond{store.Eq("kind", kind), store.Eq("part_id", id)}})
+	p, err := pageOf(c)
 	if err != nil {
 		return nil, err
 	}
-	snap, list := s.now.Load(), []any{}
-	for _, p := range parts {
-		if row := snap.projects.at(p.ProjectID); row != nil {
-			list = append(list, projectObject(c, row))
+	where := []store.Cond{store.Eq("kind", kind), store.Eq("part_id", id), store.Gt("project_id", p.marker)}
+	parts, err := s.tables.catalogParts.List(ctx, store.Query{Where: where, Limit: p.limit + 1})
+	if err != nil {
+		return nil, err
+	}
+	projects := func(yield func(string) bool) {
+		for _, part := range parts {
+			if !yield(part.ProjectID) {
+				return
+			}
 		}
 	}
-	return listOf(c, "projects", list), nil
+	return body(c, p, "projects", byID(projects, s.now.Load().projects.at), func(p *Project) any { return projectObject(c, p) }), nil
 }

@@ -71,14 +71,26 @@ func (s *Service) groupUsers(ctx context.Context, c *api.Call, g *Group) (any, e
 	if err := s.lookAtGroup(ctx, g.ID); err != nil {
 		return nil, err
 	}
-	snap := s.now.Load()
-	users := []any{}
-	for id := range snap.membersOf(g.ID, "") {
-		if u := snap.users.at(id); u != nil && meetAll(expiry, u.PasswordExpires) {
-			users = append(users, userObject(c, u))
-		}
+	p, err := pageOf(c)
+	if err != nil {
+		return nil, err
 	}
-	return listOf(c, "users", users), nil
+	snap := s.now.Load()
+	return body(c, p, "users", byID(snap.membersOf(g.ID, p.marker), snap.users.at), func(u *User) any {
+		if !meetAll(expiry, u.PasswordExpires) {
+			return nil
+		}
+		return userObject(c, u)
+	}), nil
+}
+
+// groupObject is a group as lists that are no resource show it.
+func groupObject(c *api.Call, g *Group) any {
+	o, err := c.Entry(g, "/groups/"+g.ID)
+	if err != nil { // only if the tags of Group are wrong
+		c.Log.Error("identity: cannot show a group", "error", err)
+	}
+	return o
 }
 
 func (s *Service) addToGroup(ctx context.Context, c *api.Call, g *Group) (any, error) {

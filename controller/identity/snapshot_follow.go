@@ -200,7 +200,7 @@ func (e *edit) relate(c change) {
 			e.putMember(m)
 		}
 	case kindAssignment:
-		a := assignment{ActorKind: w[0], ActorID: w[1], TargetKind: w[2], TargetID: w[3], RoleID: w[4], Inherited: w[5] != ""}
+		a := c.assignment()
 		if c.gone {
 			e.dropAssignment(&a)
 		} else {

@@ -133,7 +133,7 @@ func (s *Service) checkDefaultProject(u *User) error {
 
 // userProjects lists the projects on which a user has a role.
 func (s *Service) userProjects(_ context.Context, c *api.Call, u *User) (any, error) {
-	return listOf(c, "projects", s.projectsOf(c, u.ID)), nil
+	return s.projectsOf(c, u.ID)
 }
 
 // userGroups lists the groups that a user is in.
@@ -141,19 +141,15 @@ func (s *Service) userGroups(ctx context.Context, c *api.Call, u *User) (any, er
 	if err := s.lookAtUser(ctx, u.ID); err != nil {
 		return nil, err
 	}
-	snap := s.now.Load()
-	groups := []any{}
-	for _, id := range snap.groupsOf(u.ID) {
-		g := snap.groups.at(id)
-		o, err := c.Entry(g, "/groups/"+g.ID)
-		if err != nil {
-			return nil, err
-		}
-		groups = append(groups, o)
+	p, err := pageOf(c)
+	if err != nil {
+		return nil, err
 	}
-	return listOf(c, "groups", groups), nil
+	snap := s.now.Load()
+	return body(c, p, "groups", byID(slices.Values(snap.groupsOf(u.ID)), snap.groups.at), func(g *Group) any { return groupObject(c, g) }), nil
 }
 
+<<<<<<< HEAD
 // projectsOf are the enabled projects on which a user has a role, as objects.
 func (s *Service) projectsOf(c *api.Call, user string, said ...string) []any {
 	snap := s.now.Load()
@@ -164,8 +160,21 @@ func (s *Service) projectsOf(c *api.Call, user string, said ...string) []any {
 			continue
 		}
 		projects = append(projects, projectObject(c, p))
+=======
+// projectsOf is a page of the enabled projects on which a user has a role.
+func (s *Service) projectsOf(c *api.Call, user string) (any, error) {
+	p, err := pageOf(c)
+	if err != nil {
+		return nil, err
+>>>>>>> e41dcf2 (wip)
 	}
-	return projects
+	snap := s.now.Load()
+	return body(c, p, "projects", byID(slices.Values(snap.targetsOf(user, "project")), snap.projects.at), func(p *Project) any {
+		if !p.Enabled {
+			return nil
+		}
+		return projectObject(c, p)
+	}), nil
 }
 
 // userObject is a user as lists that are no resource show it.

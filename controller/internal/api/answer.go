@@ -128,8 +128,11 @@ func (r *compiled[T]) links(c *Call, p page, rows []T) []member {
 		return list
 	case PageIdentity:
 		links := object{{"next", nil}, {"self", c.Base() + "/" + here + query(c.Query())}, {"previous", nil}}
-		if full && p.asked {
+		if full {
 			links[0].value = c.Base() + "/" + here + c.again(key(len(rows)-1), "", p)
+		}
+		if full && !p.asked { // cut by us
+			return []member{{"links", links}, {"truncated", true}}
 		}
 		return []member{{"links", links}}
 	}

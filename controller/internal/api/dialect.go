@@ -80,7 +80,7 @@ func IdentityDialect() Dialect {
 			return jsonBody(map[string]any{"error": map[string]any{"code": status, "title": http.StatusText(status), "message": e.Message}})
 		},
 		IgnoreUnknown: true, Forbid: true, HexIDs: true, Slash: true, UpdateMethod: http.MethodPatch, TimeLayout: layoutMicros,
-		Paging: PageIdentity,
+		Paging: PageIdentity, MaxLimit: 1000,
 		Rule: func(policy, name, plural string, op Op) string {
 			switch op {
 			case OpList, OpDetail:

@@ -28,7 +28,7 @@ func (o object) append(b []byte) ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = appendJSON(b, m.name); err != nil {
+		if b, err = appendText(b, m.name); err != nil {
 			return nil, err
 		}
 		if b, err = appendJSON(append(b, ':'), m.value); err != nil {
@@ -47,6 +47,14 @@ func appendJSON(b []byte, value any) ([]byte, error) {
 		return appendList(b, v)
 	case []any:
 		return appendList(b, v)
+	case string:
+		return appendText(b, v)
+	case map[string]string:
+		if len(v) == 1 { // the links of entries
+			for name, text := range v {
+				return object{{name, text}}.append(b)
+			}
+		}
 	case nil:
 		return append(b, "null"...), nil
 	case bool:
@@ -58,6 +66,20 @@ func appendJSON(b []byte, value any) ([]byte, error) {
 	}
 	text, err := json.Marshal(value)
 	return append(b, text...), err
+}
+
+// appendText adds a text's JSON to b. What needs no mark before any character
+// is copied: nearly all, in long lists.
+func appendText(b []byte, text string) ([]byte, error) {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			marked, err := json.Marshal(text)
+			return append(b, marked...), err
+		}
+	}
+	b = append(b, '"')
+	b = append(b, text...)
+	return append(b, '"'), nil
 }
 
 func appendList[T any](b []byte, list []T) ([]byte, error) {
@@ -132,9 +154,9 @@ func (c *Call) value(v reflect.Value, op Op) any {
 	case v.Type() == timeType:
 		return v.Interface().(time.Time).UTC().Format(c.service.service.Dialect.TimeLayout)
 	case v.Kind() == reflect.Slice && v.IsNil():
-		return []int{}
-	case v.Kind() == reflect.Map && v.IsNil():
-		return map[string]int{}
+		return []any{}
+	case v.Kind() == reflect.Map && v.Len() == 0:
+		return object{}
 	}
 	t := nested(v.Type())
 	if t == nil {
