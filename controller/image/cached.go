@@ -45,7 +45,7 @@ func (s *Service) cacheList(_ context.Context, c *api.Call) error {
 			"last_accessed": float64(e.Read.UnixMilli()) / 1000, "last_modified": float64(e.Modified.UnixMilli()) / 1000,
 		})
 	}
-	return c.JSON(http.StatusOK, map[string]any{"cached_images": list, "queued_images": slices.Concat([]string{}, waiting)})
+	return c.JSON(http.StatusOK, map[string]any{"cached_images": list, "queued_images": append([]string{}, waiting...)})
 }
 
 // cacheQueue answers PUT /cache/{image_id}.

@@ -24,7 +24,7 @@ func (distant) Local() bool { return false }
 func TestCache(t *testing.T) {
 	dir := t.TempDir()
 	s := startWith(t, database(t), dir, Config{
-		Cache:  &CacheConfig{MaxMiB: 1},
+		Cache:  &CacheConfig{MaxMiB: 1, PauseS: new(int)},
 		Stores: []StoreConfig{{ID: "far", Type: "file", Path: filepath.Join(dir, "far")}, {ID: "near", Type: "file", Path: filepath.Join(dir, "near")}},
 	})
 	s.stores[0].Store = distant{s.stores[0].Store}

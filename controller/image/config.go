@@ -59,6 +59,15 @@ type Conversion struct {
 type CacheConfig struct {
 	Path   string `json:"path"` // empty: cache, below the service's directory
 	MaxMiB int64  `json:"max_mib"`
+	PauseS *int   `json:"pause_s"` // before the queue is looked at; absent: 10
+}
+
+// pause is how long a queue is left alone.
+func (c *CacheConfig) pause() time.Duration {
+	if c.PauseS == nil {
+		return 10 * time.Second
+	}
+	return time.Duration(*c.PauseS) * time.Second
 }
 
 // Check tells what is wrong with the values.
@@ -74,6 +83,9 @@ func (c *Config) Check() error {
 	}
 	if _, err := c.fetcher(); err != nil {
 		errs = append(errs, fmt.Errorf("web_download: %w", err))
+	}
+	if c.Cache != nil && c.Cache.PauseS != nil && *c.Cache.PauseS < 0 {
+		errs = append(errs, fmt.Errorf("cache.pause_s %d; allowed: 0 and more", *c.Cache.PauseS))
 	}
 	errs = append(errs, c.checkStores())
 	if c.Cache != nil && (c.Cache.MaxMiB < 1 || c.Cache.MaxMiB > 1<<40) {

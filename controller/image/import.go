@@ -119,7 +119,8 @@ func (s *Service) doImport(ctx context.Context, c *api.Call, img *Image) (any, e
 		return nil, err
 	}
 	if quick {
-		return nil, s.carryOut(context.WithoutCancel(ctx), task)
+		s.try(context.WithoutCancel(ctx), task)
+		return nil, nil
 	}
 	s.wake()
 	return nil, nil

@@ -50,6 +50,7 @@ type Service struct {
 	stores        stores
 	fetch         *fetch.Client // nil: nothing is downloaded for anybody
 	cache         *cache.Cache  // nil: none
+	cachePause    time.Duration // before its queue is looked at
 	wanted        string        // disk format that imports make of others; empty: they stay what they are
 	converter     *convert.Converter
 	maxSize       int64
@@ -57,6 +58,7 @@ type Service struct {
 	holder        string        // who this controller is, in rows that it works on
 	born          time.Time     // when it started
 	awake         chan struct{} // Run looks for imports
+	left          *set          // tasks that it has to take up again
 	clock         cloud.Clock
 	log           *slog.Logger
 }
@@ -76,7 +78,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		namespaces: store.NewTable[Namespace](o.DB, "metadef_namespaces"), entries: store.NewTable[Entry](o.DB, "metadef_entries"),
 		resourceTypes: store.NewTable[ResourceType](o.DB, "metadef_resource_types"), staged: store.NewTable[Data](o.DB, "staged_images"),
 		tasks: store.NewTable[Task](o.DB, "image_tasks"), quotas: quotasOf(o.Limits),
-		maxSize: o.MaxSize, workers: o.Workers, born: o.Clock(), awake: make(chan struct{}, 1), clock: o.Clock, log: o.Log,
+		maxSize: o.MaxSize, workers: o.Workers, born: o.Clock(), awake: make(chan struct{}, 1), left: &set{ids: map[string]bool{}}, clock: o.Clock, log: o.Log,
 	}
 	if err := s.prepare(ctx, o); err != nil {
 		return nil, fmt.Errorf("store of images: %w", err)
@@ -103,6 +105,7 @@ func (s *Service) prepare(ctx context.Context, o Options) (err error) {
 		if s.cache, err = cache.Open(cmp.Or(v.Path, filepath.Join(o.StateDir, "cache")), v.MaxMiB<<20); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
+		s.cachePause = v.pause()
 	}
 	if o.Conversion != nil {
 		s.wanted = o.Conversion.OutputFormat

@@ -38,7 +38,10 @@ func uploaded(c *api.Call) *patient {
 func (p *patient) Read(b []byte) (int, error) {
 	_ = p.control.SetReadDeadline(time.Now().Add(patience)) // writers of tests know no deadlines
 	n, err := p.r.Read(b)
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
+		_ = p.control.SetReadDeadline(time.Time{}) // what is done with the data may take longer
+	case err != nil:
 		p.failed = err
 	}
 	return n, err

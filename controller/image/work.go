@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,7 +58,7 @@ func (s *Service) Run(ctx context.Context) error {
 		var copies sync.WaitGroup
 		defer copies.Wait()
 		copies.Go(func() {
-			s.cache.Run(ctx, s.fetchCopy, func(id string, err error) { s.log.Warn("image: cannot cache an image", "image", id, "error", err) })
+			s.cache.Run(ctx, s.cachePause, s.fetchCopy, func(id string, err error) { s.log.Warn("image: cannot cache an image", "image", id, "error", err) })
 		})
 	}
 	for {
@@ -83,7 +84,8 @@ func (s *Service) startImports(ctx context.Context, g *errgroup.Group, active *s
 	list, err := s.tasks.List(ctx, store.Query{
 		Where: []store.Cond{store.Eq("holder", s.holder), store.Or(
 			store.Eq("status", taskPending),
-			store.All(store.Eq("status", taskProcessing), store.Lt("created_at", s.born)), // of before the last stop
+			store.All(store.Eq("status", taskProcessing), store.Or( // of before the last stop, and what is left
+				store.Lt("created_at", s.born), store.In("id", s.left.all()...))),
 		)},
 		Sort: []store.Sort{{Column: "created_at"}},
 	})
@@ -97,13 +99,25 @@ func (s *Service) startImports(ctx context.Context, g *errgroup.Group, active *s
 		}
 		g.Go(func() error {
 			defer active.drop(task.ID)
-			if err := s.carryOut(ctx, task); err != nil && ctx.Err() == nil {
-				s.log.Info("image: an import ended", "task", task.ID, "error", err)
-			}
+			s.left.drop(task.ID)
+			s.try(ctx, task)
 			return nil
 		})
 	}
 	return nil
+}
+
+// try carries out a task. One whose end could not be written down, since the
+// database does not answer, is left for later.
+func (s *Service) try(ctx context.Context, task *Task) {
+	err := s.carryOut(ctx, task)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	if n, derr := s.tasks.Count(ctx, store.Eq("id", task.ID), store.In("status", taskSuccess, taskFailure)); derr != nil || n == 0 {
+		s.log.Warn("image: an import is tried again later", "task", task.ID, "error", err)
+		s.left.add(task.ID)
+	}
 }
 
 // wake tells Run that there is something to do.
@@ -114,7 +128,7 @@ func (s *Service) wake() {
 	}
 }
 
-// A set is the tasks that run.
+// A set is ids of tasks.
 type set struct {
 	mu  sync.Mutex // guards ids
 	ids map[string]bool
@@ -129,6 +143,12 @@ func (s *set) add(id string) bool {
 	}
 	s.ids[id] = true
 	return true
+}
+
+func (s *set) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.ids))
 }
 
 func (s *set) drop(id string) {

@@ -212,9 +212,21 @@ type Fetch func(ctx context.Context, id string, to io.Writer) error
 var ErrTooLarge = errors.New("larger than the cache")
 
 // Run makes copies of what is in the queue until ctx ends; failed hears what
-// could not be copied, which leaves the queue.
-func (c *Cache) Run(ctx context.Context, fetch Fetch, failed func(id string, err error)) {
+// could not be copied, which leaves the queue. It looks at the queue a pause
+// after something has come into it: who has asked for an object reads it
+// himself just then.
+func (c *Cache) Run(ctx context.Context, pause time.Duration, fetch Fetch, failed func(id string, err error)) {
 	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.awake:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
 		for id := c.first(); id != ""; id = c.first() {
 			err := c.copy(ctx, id, fetch)
 			if ctx.Err() != nil {
@@ -226,11 +238,6 @@ func (c *Cache) Run(ctx context.Context, fetch Fetch, failed func(id string, err
 			if err != nil {
 				failed(id, err)
 			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-c.awake:
 		}
 	}
 }

@@ -25,7 +25,7 @@ func run(t *testing.T, c *Cache, size int, bad string) (failed func() []string) 
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.Run(ctx, func(_ context.Context, id string, to io.Writer) error {
+		c.Run(ctx, time.Millisecond, func(_ context.Context, id string, to io.Writer) error {
 			if _, err := io.WriteString(to, strings.Repeat("x", size)); err != nil {
 				return err
 			}
