@@ -61,7 +61,7 @@ type stretch struct {
 func (n *snapshot) stretches(f *assignmentFilter) []stretch {
 	switch {
 	case f.user != "" && f.effective:
-		return n.ofActors(n.actors(f.user))
+		return n.ofActors(n.actors(f.user, nil))
 	case f.user != "" || f.group != "":
 		return n.ofActors([]string{f.user + f.group})
 	case f.projects != nil:

@@ -50,33 +50,18 @@ func (s *Service) scopeRoutes() []api.Route {
 
 // authProjects lists the projects on which the caller has a role.
 func (s *Service) authProjects(_ context.Context, c *api.Call) error {
-<<<<<<< HEAD
-	return c.JSON(http.StatusOK, listOf(c, "projects", s.projectsOf(c, c.Caller.UserID, s.groupsOfCaller(c)...)))
-=======
-	list, err := s.projectsOf(c, c.Caller.UserID)
+	list, err := s.projectsOf(c, c.Caller.UserID, s.groupsOfCaller(c)...)
 	return answer(c, list, err)
->>>>>>> e41dcf2 (wip)
 }
 
 // authDomains lists the domains on which the caller has a role.
 func (s *Service) authDomains(_ context.Context, c *api.Call) error {
-<<<<<<< HEAD
-	snap := s.now.Load()
-	domains := []any{}
-	for _, id := range snap.targetsOf(c.Caller.UserID, "domain", s.groupsOfCaller(c)...) {
-		if d := snap.domains.at(id); d != nil && d.Enabled {
-			domains = append(domains, map[string]any{
-				"id": d.ID, "name": d.Name, "description": d.Description, "enabled": true, "links": self(c, "/domains/"+d.ID),
-			})
-		}
-=======
 	p, err := pageOf(c)
 	if err != nil {
 		return err
->>>>>>> e41dcf2 (wip)
 	}
 	snap := s.now.Load()
-	ids := slices.Values(snap.targetsOf(c.Caller.UserID, "domain"))
+	ids := slices.Values(snap.targetsOf(c.Caller.UserID, "domain", s.groupsOfCaller(c)...))
 	return c.JSON(http.StatusOK, body(c, p, "domains", byID(ids, snap.domains.at), func(d *Domain) any {
 		if !d.Enabled {
 			return nil

@@ -149,27 +149,14 @@ func (s *Service) userGroups(ctx context.Context, c *api.Call, u *User) (any, er
 	return body(c, p, "groups", byID(slices.Values(snap.groupsOf(u.ID)), snap.groups.at), func(g *Group) any { return groupObject(c, g) }), nil
 }
 
-<<<<<<< HEAD
-// projectsOf are the enabled projects on which a user has a role, as objects.
-func (s *Service) projectsOf(c *api.Call, user string, said ...string) []any {
-	snap := s.now.Load()
-	projects := []any{}
-	for _, id := range snap.targetsOf(user, "project", said...) {
-		p := snap.projects.at(id)
-		if p == nil || !p.Enabled {
-			continue
-		}
-		projects = append(projects, projectObject(c, p))
-=======
 // projectsOf is a page of the enabled projects on which a user has a role.
-func (s *Service) projectsOf(c *api.Call, user string) (any, error) {
+func (s *Service) projectsOf(c *api.Call, user string, said ...string) (any, error) {
 	p, err := pageOf(c)
 	if err != nil {
 		return nil, err
->>>>>>> e41dcf2 (wip)
 	}
 	snap := s.now.Load()
-	return body(c, p, "projects", byID(slices.Values(snap.targetsOf(user, "project")), snap.projects.at), func(p *Project) any {
+	return body(c, p, "projects", byID(slices.Values(snap.targetsOf(user, "project", said...)), snap.projects.at), func(p *Project) any {
 		if !p.Enabled {
 			return nil
 		}
