@@ -17,7 +17,7 @@ import (
 // in a domain, which is made for it unless it is named.
 type identityProvider struct {
 	ID          string   `json:"id"                db:"id,key"            api:"filter"`
-	DomainID    string   `json:"domain_id"         db:"domain_id"         api:"create"`
+	DomainID    *string  `json:"domain_id"         db:"domain_id"         api:"create"`
 	Description *string  `json:"description"       db:"description"       api:"create,update,max=65535"`
 	Enabled     bool     `json:"enabled"           db:"enabled"           api:"create,update,filter"`
 	RemoteIDs   []string `json:"remote_ids"        db:"remote_ids,json"   api:"create,update"` // the issuer, or nothing
@@ -183,6 +183,9 @@ func (s *Service) oidc(p *identityProvider) (*oidcSettings, error) {
 	o := &oidcSettings{}
 	return o, json.Unmarshal([]byte(text), o)
 }
+
+// domain is where the provider's users are.
+func (p *identityProvider) domain() string { return orNone(p.DomainID) }
 
 func (p *identityProvider) issuer() string {
 	if len(p.RemoteIDs) == 0 {

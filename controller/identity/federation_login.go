@@ -68,7 +68,7 @@ func (s *Service) federatedLogin(ctx context.Context, c *api.Call) error {
 	if p == nil || pr == nil {
 		return cloud.NotFound("Could not find protocol %s of identity provider %s.", c.Param("protocol_id"), c.Param("idp_id"))
 	}
-	if !p.Enabled || !snap.enabledDomain(p.DomainID) {
+	if !p.Enabled || !snap.enabledDomain(p.domain()) {
 		return cloud.Forbidden("The identity provider %s is disabled.", p.ID)
 	}
 	result, err := s.claimed(ctx, p, snap.mappings.at(pr.MappingID), c.Request().Header.Get("Authorization"))
@@ -196,7 +196,7 @@ func federatedID(p *identityProvider, u *federation.User) string {
 // it and it can be disabled here, and makes the projects that the mapping
 // wants it to have.
 func (s *Service) shadow(ctx context.Context, p *identityProvider, r *federation.Result) (id string, err error) {
-	u := &User{ID: federatedID(p, &r.User), DomainID: p.DomainID, Name: r.User.Name, Enabled: true}
+	u := &User{ID: federatedID(p, &r.User), DomainID: p.domain(), Name: r.User.Name, Enabled: true}
 	if u.Name == "" {
 		u.Name = r.User.ID
 	}
@@ -231,7 +231,9 @@ func (u *User) isNamed(known *User) bool {
 }
 
 // apart is the name of a user when another one of the domain has it already.
-func (u *User) apart() string { return u.Name[:min(len(u.Name), 240)] + " " + u.ID[:8] }
+func (u *User) apart() string {
+	return strings.ToValidUTF8(u.Name[:min(len(u.Name), 240)], "") + " " + u.ID[:8]
+}
 
 func (s *Service) keepShadow(ctx context.Context, tx *store.Tx, u *User) error {
 	row := *u
@@ -257,7 +259,7 @@ func (s *Service) keepShadow(ctx context.Context, tx *store.Tx, u *User) error {
 // roles on it.
 func (s *Service) provide(ctx context.Context, p *identityProvider, user string, want *federation.Project) error {
 	snap := s.now.Load()
-	domain := p.DomainID
+	domain := p.domain()
 	if want.Domain != (federation.Domain{}) {
 		d := snap.domainOf(want.Domain)
 		if d == nil {

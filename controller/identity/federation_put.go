@@ -50,18 +50,19 @@ func (s *Service) putProvider(ctx context.Context, c *api.Call) error {
 	if p.RemoteIDs == nil {
 		p.RemoteIDs = []string{}
 	}
-	own := p.DomainID == ""
+	own := p.domain() == ""
 	if own {
-		p.DomainID = cloud.NewHexID()
-	} else if s.now.Load().domains.at(p.DomainID) == nil {
-		return cloud.NotFound("Could not find domain: %s.", p.DomainID)
+		id := cloud.NewHexID()
+		p.DomainID = &id
+	} else if s.now.Load().domains.at(p.domain()) == nil {
+		return cloud.NotFound("Could not find domain: %s.", p.domain())
 	}
-	if err := s.mayWrite(p.DomainID); err != nil {
+	if err := s.mayWrite(p.domain()); err != nil {
 		return err
 	}
 	err = s.change(ctx, func(tx *store.Tx) error {
 		if own {
-			d := &Domain{ID: p.DomainID, Name: p.ID, Description: "Users of the identity provider " + p.ID, Enabled: true}
+			d := &Domain{ID: p.domain(), Name: p.ID, Description: "Users of the identity provider " + p.ID, Enabled: true}
 			if err := s.insertDomain(ctx, tx, d); err != nil {
 				return err
 			}

@@ -28,7 +28,7 @@ const loginPath = "/OS-FEDERATION/identity_providers/partner/protocols/openid/au
 func startPartner(t *testing.T, rules string) *partner {
 	t.Helper()
 	p := &partner{accounts: startAccounts(t, DefaultPasswordRules()), issuer: federationtest.Start(t)}
-	body := fmt.Sprintf(`{"identity_provider": {"enabled": true, "remote_ids": [%q], "oidc": {"audiences": ["cairn"], "local": true, "ca": %q,
+	body := fmt.Sprintf(`{"identity_provider": {"enabled": true, "domain_id": null, "description": null, "remote_ids": [%q], "oidc": {"audiences": ["cairn"], "local": true, "ca": %q,
 		"client_id": %q, "client_secret": %q}}}`, p.issuer.URL, p.issuer.CA, federationtest.Client, federationtest.Secret)
 	made := p.asRoot(201, http.MethodPut, "/OS-FEDERATION/identity_providers/partner", body)
 	p.domain = textAt(t, made, "identity_provider", "domain_id")
