@@ -21,6 +21,10 @@
 // sealed, with a key in the directory that every controller of the database
 // must have (see secrets).
 //
+// Users of a domain may come from an LDAP directory (package directory), and
+// an OpenID Connect provider may be believed when it says who somebody is
+// (package federation). Both become rows, so that the rest knows no difference.
+//
 // The package needs a schema of its own, a directory for its keys, and to be
 // told what this cloud serves itself: that is in the catalog beside the rows
 // that are added by the API. It serves as the api.Authenticator of all
