@@ -91,6 +91,7 @@ func (s *Service) showMember(ctx context.Context, c *api.Call, img *Image) (any,
 func (s *Service) acceptMember(ctx context.Context, c *api.Call, img *Image) (any, error) {
 	in, err := api.Decode[struct {
 		Status string `json:"status" api:"required,oneof=pending|accepted|rejected"`
+		Member string `json:"member" api:"max=255"` // some clients name it again; the path says who it is
 	}](c)
 	if err != nil {
 		return nil, err

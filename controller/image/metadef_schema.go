@@ -50,7 +50,11 @@ func definition() map[string]any {
 }
 
 func document(name string, properties map[string]any, required ...string) map[string]any {
-	return map[string]any{"name": name, "properties": properties, "additionalProperties": false, "required": required}
+	d := map[string]any{"name": name, "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		d["required"] = required
+	}
+	return d
 }
 
 func short(most int) map[string]any { return map[string]any{"type": "string", "maxLength": most} }
