@@ -107,6 +107,15 @@ check: ## format, vet and lint
 test: ## all tests but the long ones
 	$(GO) test -timeout 25m ./...
 
+FUZZTIME ?= 1m
+
+.PHONY: fuzz
+fuzz: ## every fuzz target, each for FUZZTIME (1m)
+	@git grep -E '^func Fuzz' -- '*_test.go' | sed -E 's,^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]*).*,\1 \2,' | while read -r dir name; do \
+	  echo "$$dir $$name"; \
+	  $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$dir" </dev/null; \
+	done
+
 .PHONY: bench
 bench: ## the figures that README.md quotes
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...

@@ -12,7 +12,9 @@ import (
 //	by member                               who makes the things that follow
 //	thing image POST /image/v2/images {...} how $image is made; its value is the answer's id
 //	thing keypair at=keypair.name POST ...  ... or what is there in the answer
+//	thing limit single POST ...             ... and there can be no second one
 //	and PUT /image/v2/images/$image/file    what else belongs to making the thing above
+//	untried identity:get_access_token       a rule that nothing here is held against; the comment above says why
 //	value tag red                           $tag
 //	where /a/path name=value                what parameters of paths that begin so are
 //	PATCH /images/{id} [{...}]              the body of a call
@@ -24,18 +26,20 @@ import (
 // and "type"), and ?query. A parameter that nobody gives a value to is the
 // thing that the path names in front of it: {id} of /images is $image.
 type script struct {
-	file   string
-	things map[string]*thing
-	values map[string]string
-	where  []where
-	calls  map[string][]*call // by api.Operation.String
+	file    string
+	things  map[string]*thing
+	values  map[string]string
+	where   []where
+	untried []string           // rules
+	calls   map[string][]*call // by api.Operation.String
 }
 
 type thing struct {
-	by    string
-	at    string // in the answer, with dots; empty: the first id
-	until string // member.member=value: wait for it
-	make  []*call
+	by     string
+	at     string // in the answer, with dots; empty: the first id
+	until  string // member.member=value: wait for it
+	single bool   // there can be one only
+	make   []*call
 }
 
 type where struct {
@@ -72,6 +76,8 @@ func readScript(t *testing.T, file string) *script {
 		case "", "#":
 		case "by":
 			by = rest
+		case "untried":
+			s.untried = append(s.untried, rest)
 		case "value":
 			name, value, _ := strings.Cut(rest, " ")
 			s.values[name] = value
@@ -103,6 +109,8 @@ func (d *thing) options(how string) string {
 		first, rest, _ := strings.Cut(how, " ")
 		name, value, ok := strings.Cut(first, "=")
 		switch {
+		case first == "single":
+			d.single = true
 		case ok && name == "at":
 			d.at = value
 		case ok && name == "until":

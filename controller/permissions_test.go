@@ -33,7 +33,8 @@ func TestWhoMayWhat(t *testing.T) {
 			tr := people.trier(t, filepath.Join("testdata", "calls", service+".txt"))
 			got := tr.table(slices.DeleteFunc(c.API.Operations(), func(o api.Operation) bool { return o.Service != service }))
 			golden(t, filepath.Join("testdata", "who-may-what", service+".txt"), got)
-			if rules := c.API.Unasked(service); len(rules) > 0 {
+			rules := slices.DeleteFunc(c.API.Unasked(service), func(rule string) bool { return slices.Contains(tr.untried, rule) })
+			if len(rules) > 0 {
 				t.Errorf("rules of which no call makes use: %v", rules)
 			}
 		})

@@ -330,7 +330,9 @@ func (r *trier) value(name string, args map[string]string) string {
 	}
 	d := r.things[name]
 	if d == nil {
-		r.t.Fatalf("%s: nothing says what $%s is", r.file, name)
+		r.t.Errorf("%s: nothing says what $%s is", r.file, name)
+		r.made[name] = "nothing"
+		return r.made[name]
 	}
 	return r.create(name, d)
 }

@@ -51,6 +51,7 @@ var Rules = []Rule{
 	{Of: "controller/internal/api", May: []string{"controller/internal/cloud", "controller/internal/policy", "controller/internal/quota", "controller/internal/store"}, Why: "the kit depends downwards only"},
 	{Of: "controller/internal/audit", May: []string{"controller/internal/api", "controller/internal/cloud"}, Why: "is told of requests by the API, and knows no service"},
 	{Of: "controller/internal/metrics", May: []string{"controller/internal/api"}, Why: "is told of requests by the API, and knows no service"},
+	{Of: "controller/internal/reference", May: []string{"controller/internal/api", "controller/internal/cloud", "controller/internal/policy"}, Why: "writes down what descriptions say, and knows no service"},
 	{Of: "controller/internal/apitest", May: []string{"controller/internal/api", "controller/internal/cloud", "controller/internal/policy", "controller/internal/quota", "controller/internal/store", "hardening/private"}, Why: "the conformance suite knows the kit, not the services"},
 	{Of: "controller/internal/testcloud", May: []string{"controller/...", "node/simnode", "node/bus", "node/spec", "hardening", "hardening/private"}, Why: "the whole controller in one test process, with simulated nodes; imported by tests only"},
 	{Of: "controller/internal/...", May: []string{"controller/internal/cloud", Family}, Why: "the kit knows no service"},

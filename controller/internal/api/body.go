@@ -60,7 +60,10 @@ func (c *Call) members() error {
 	if string(bytes.TrimSpace(c.body)) == "null" {
 		return nil
 	}
-	return json.Unmarshal(c.body, &c.present)
+	if err := json.Unmarshal(c.body, &c.present); err != nil {
+		return cloud.BadRequest("The request body must be an object.").Because(err)
+	}
+	return nil
 }
 
 // open takes the object in the envelope: {"server": {...}}.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"reflect"
 	"strconv"
 )
@@ -9,7 +10,7 @@ import (
 // reference.
 type FieldInfo struct {
 	Name, Also string
-	Type       string // JSON's: string, integer, number, boolean, array, object
+	Type       string // JSON's: string, integer, number, boolean, array, object; any
 	Null       bool   // may be null
 
 	Create, Update, Required    bool
@@ -40,7 +41,7 @@ func (s *shape) describe(depth int) []FieldInfo {
 
 func (f *field) describe(depth int) FieldInfo {
 	i := FieldInfo{
-		Name: f.name, Also: f.also, Type: jsonType(f.typ), Null: nullable(f.typ),
+		Name: f.name, Also: f.also, Type: describedType(f.typ), Null: nullable(f.typ),
 		Create: f.create, Update: f.update, Required: f.required, Once: f.once, Hidden: f.hidden, Brief: f.brief,
 		Admin: f.admin, SetAdmin: f.setAdmin, Filter: f.filter, Like: f.like, Sort: f.sort, Inline: f.inline,
 		Since: f.since.String(), Until: f.until.String(), Default: f.def, Form: f.form, OneOf: f.oneOf, Min: numeral(f.min), Max: numeral(f.max),
@@ -51,6 +52,16 @@ func (f *field) describe(depth int) FieldInfo {
 		}
 	}
 	return i
+}
+
+// describedType is jsonType, with "any" where anything goes or a type has a form
+// of its own.
+func describedType(t reflect.Type) string {
+	own := reflect.TypeFor[json.Marshaler]()
+	if t.Kind() == reflect.Interface || t != timeType && (t.Implements(own) || reflect.PointerTo(t).Implements(own)) {
+		return "any"
+	}
+	return jsonType(t)
 }
 
 func numeral(n *float64) string {

@@ -214,3 +214,32 @@ func TestTold(t *testing.T) {
 		}
 	}
 }
+
+// Pages of other sites get nothing: there is no CORS.
+func TestNoCORS(t *testing.T) {
+	s := plain(t, api.Options{}, api.Route{Method: "GET", Path: "/open", Public: true, Handle: func(_ context.Context, c *api.Call) error { return c.Empty(http.StatusNoContent) }})
+	for _, method := range []string{"GET", "OPTIONS"} {
+		r, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/image/v2/open", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", "https://elsewhere.example")
+		r.Header.Set("Access-Control-Request-Method", "GET")
+		res, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		for name := range res.Header {
+			if strings.HasPrefix(name, "Access-Control-") {
+				t.Errorf("%s answers %s: %v", method, name, res.Header[name])
+			}
+		}
+		if id := res.Header.Get("X-Openstack-Request-Id"); !strings.HasPrefix(id, "req-") || len(id) != 40 {
+			t.Errorf("%s: the request's id is %q", method, id)
+		}
+		if method == "OPTIONS" && res.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("OPTIONS: %d", res.StatusCode)
+		}
+	}
+}

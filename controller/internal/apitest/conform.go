@@ -15,8 +15,11 @@ import (
 
 // Conform holds every resource of a service to what all resources must do:
 // without a token 401; an unknown id 404 (identity: to administrators); an
-// unknown marker, sort key or limit 400; and paging visits each row once, for
-// what is in the tables.
+// unknown marker, sort key or limit 400; paging visits each row once, for
+// what is in the tables; an unknown method 405; bodies that are too large, too
+// deep, of another type or no object refused; null and values of another type
+// refused where a field has neither; what an update leaves out stays. What
+// needs rows of a certain project is tried by the tests of the controller.
 func Conform(t *testing.T, h http.Handler, s api.Service) {
 	t.Helper()
 	for _, r := range s.Resources {
@@ -25,11 +28,15 @@ func Conform(t *testing.T, h http.Handler, s api.Service) {
 			continue // below another resource: its transcripts say what it does
 		}
 		t.Run(s.Name+i.Path, func(t *testing.T) {
-			c := conformance{t, h, s.Path + "/" + s.Version + i.Path, i}
+			c := conformance{t, h, s.Path + "/" + s.Version + i.Path, i, s.Dialect.UpdateMethod}
 			c.noToken()
 			c.unknownID()
 			c.badQueries()
 			c.paging()
+			c.unknownMethod()
+			c.hostileBodies()
+			c.wrongValues()
+			c.emptyUpdate()
 		})
 	}
 }
@@ -39,11 +46,20 @@ type conformance struct {
 	h    http.Handler
 	path string
 	info api.Info
+	puts string // the method of updates
 }
 
 // ask makes a request as an administrator, or without a token.
 func (c *conformance) ask(method, path, token string) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(c.t.Context(), method, path, nil)
+	return c.send(method, path, token, "", "")
+}
+
+// send makes a request with a body.
+func (c *conformance) send(method, path, token, contentType, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(c.t.Context(), method, path, strings.NewReader(body))
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
 	if token != "" {
 		r.Header.Set("X-Auth-Token", token)
 	}
