@@ -3,8 +3,10 @@ package interop
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,31 +38,37 @@ func TestTempest(t *testing.T) {
 	if err != nil {
 		t.Skip("tempest is not installed; on Debian: apt-get install tempest")
 	}
-	c := start(t)
+	image, settings := mirror(t)
+	c := start(t, settings, map[string]string{"http_image": image})
 	for name, dirs := range parts() {
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(filepath.Join("testdata", name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			excuses, err := parseExcuses(string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			out := c.run(t, modules(t, strings.TrimSpace(string(dir)), dirs))
-			results, err := parse(bytes.NewReader(out))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(results) == 0 {
-				t.Fatalf("Tempest ran nothing:\n%s", out)
-			}
-			passed, faults := judge(results, excuses)
-			t.Logf("%d of %d pass; %d faults that nothing excuses", passed, len(results), len(faults))
-			if len(faults) > 0 {
-				t.Errorf("%s\n\n%s", strings.Join(faults, "\n"), out)
-			}
-		})
+		t.Run(name, func(t *testing.T) { c.judge(t, name, modules(t, strings.TrimSpace(string(dir)), dirs)) })
+	}
+}
+
+// judge runs modules or classes and holds what becomes of them against a file
+// of testdata.
+func (c *cloud) judge(t *testing.T, name string, tests []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	excuses, err := parseExcuses(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := c.run(t, tests)
+	results, err := parse(bytes.NewReader(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(results) == 0 {
+		t.Fatalf("Tempest ran nothing:\n%s", out)
+	}
+	passed, faults := judge(results, excuses)
+	t.Logf("%d of %d pass; %d faults that nothing excuses", passed, len(results), len(faults))
+	if len(faults) > 0 {
+		t.Errorf("%s\n\n%s", strings.Join(faults, "\n"), out)
 	}
 }
 
@@ -93,8 +101,10 @@ type cloud struct{ conf string }
 // says them too.
 const rules = `{"passwords": {"lockout_failure_attempts": 4, "lockout_duration": 5, "unique_last_password_count": 2}}`
 
-// start builds a cloud and starts it; it ends with the test.
-func start(t *testing.T) *cloud {
+// start builds a cloud and starts it; it ends with the test. settings are laid
+// over the controller's configuration, image are options of the suite's part of
+// that name.
+func start(t *testing.T, settings map[string]any, image map[string]string) *cloud {
 	t.Helper()
 	for _, needed := range []string{"mariadbd", "rabbitmq-server", "go"} {
 		if _, err := exec.LookPath(needed); err != nil {
@@ -120,14 +130,22 @@ func start(t *testing.T) *cloud {
 			t.Error(err)
 		}
 	})
-	settings := filepath.Join(bin, "settings.json")
-	if err := os.WriteFile(settings, []byte(rules), 0o600); err != nil {
+	all := maps.Clone(settings)
+	if err := json.Unmarshal([]byte(rules), &all); err != nil {
 		t.Fatal(err)
 	}
-	if err := do(t.Context(), filepath.Join(bin, "cairn-build"), "cloud", "up", "--dir", dir, "--settings", settings); err != nil {
+	text, err := json.Marshal(all)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return &cloud{conf: configure(t, filepath.Join(dir, "clouds.yaml"))}
+	over := filepath.Join(bin, "settings.json")
+	if err := os.WriteFile(over, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := do(t.Context(), filepath.Join(bin, "cairn-build"), "cloud", "up", "--dir", dir, "--settings", over); err != nil {
+		t.Fatal(err)
+	}
+	return &cloud{conf: configure(t, filepath.Join(dir, "clouds.yaml"), image)}
 }
 
 // passable is a directory that the servers' accounts can pass through.
@@ -147,7 +165,7 @@ func passable(t *testing.T) string {
 // configure writes tempest.conf for the cloud of a clouds.yaml, and returns
 // its directory. Of disk formats it names those for which the suite's random
 // bytes are a good image: what says that it is a VHD has to be one here.
-func configure(t *testing.T, clouds string) string {
+func configure(t *testing.T, clouds string, image map[string]string) string {
 	t.Helper()
 	text, err := os.ReadFile(clouds)
 	if err != nil {
@@ -171,6 +189,10 @@ func configure(t *testing.T, clouds string) string {
 	c, ok := file.Clouds["cloud"]
 	if !ok {
 		t.Fatalf("%s has no cloud named cloud", clouds)
+	}
+	options := ""
+	for name, value := range image {
+		options += name + " = " + value + "\n"
 	}
 	dir := t.TempDir()
 	conf := fmt.Sprintf(`[DEFAULT]
@@ -202,6 +224,7 @@ security_compliance = true
 [image]
 disk_formats = raw,ami,ari,aki
 container_formats = bare,ami,ari,aki,ovf
+%[8]s
 [image-feature-enabled]
 import_image = true
 os_glance_reserved = true
@@ -212,7 +235,7 @@ glance = true
 cinder = false
 swift = false
 horizon = false
-`, dir, c.Auth.User, c.Auth.Password, c.Auth.Project, c.Auth.URL, c.Region, c.CA)
+`, dir, c.Auth.User, c.Auth.Password, c.Auth.Project, c.Auth.URL, c.Region, c.CA, options)
 	if err := os.WriteFile(filepath.Join(dir, "tempest.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
