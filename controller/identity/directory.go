@@ -126,7 +126,7 @@ func directoryID(domain, kind, localID string) string {
 func (s *Service) checkDriver(ctx context.Context, tx *store.Tx, domain string, config domainConfig) error {
 	here, there := store.Eq("domain_id", domain), store.Ne("local_id", nil)
 	if config.driver() == driverSQL {
-		return s.vanish(ctx, tx, here, there)
+		return s.vanish(ctx, tx, newSight(domain), here, there)
 	}
 	users, err := s.tables.users.In(tx).Count(ctx, here, store.Eq("local_id", nil))
 	if err != nil {

@@ -19,6 +19,8 @@ type sight struct {
 	gone      []string            // ids of those that are not there
 	groupsOf  map[string][]string // all groups of these users, by id
 	membersOf map[string][]string // all members of these groups, by id
+
+	changes []change // that were written
 }
 
 func newSight(domain string) *sight {
@@ -64,11 +66,30 @@ func (s *Service) see(ctx context.Context, n *sight) error {
 	if len(n.users)+len(n.groups)+len(n.gone)+len(n.groupsOf)+len(n.membersOf) == 0 {
 		return nil
 	}
-	err := s.change(ctx, func(tx *store.Tx) error { return s.keep(ctx, tx, n) })
+	err := s.write(ctx, n)
 	if cloud.IsConflict(err) { // another controller has seen the same
-		err = s.change(ctx, func(tx *store.Tx) error { return s.keep(ctx, tx, n) })
+		err = s.write(ctx, n)
 	}
 	return err
+}
+
+// mostChanges is how many changes are told one by one; of more than that it
+// is quicker to read everything.
+const mostChanges = 500
+
+// write keeps what was seen, in one transaction.
+func (s *Service) write(ctx context.Context, n *sight) error {
+	return s.db.Transact(ctx, func(tx *store.Tx) error {
+		n.changes = nil
+		err := s.keep(ctx, tx, n)
+		switch {
+		case err != nil || len(n.changes) == 0:
+			return err
+		case len(n.changes) > mostChanges:
+			n.changes = nil
+		}
+		return s.touch(ctx, tx, n.changes...)
+	})
 }
 
 // forget takes out what the snapshot knows already.
@@ -104,27 +125,27 @@ func sameSet(a, b []string) bool {
 // keep writes what was seen.
 func (s *Service) keep(ctx context.Context, tx *store.Tx, n *sight) error {
 	if len(n.gone) > 0 {
-		if err := s.vanish(ctx, tx, store.In("id", n.gone...), store.Ne("local_id", nil)); err != nil {
+		if err := s.vanish(ctx, tx, n, store.In("id", n.gone...), store.Ne("local_id", nil)); err != nil {
 			return err
 		}
 	}
 	for _, u := range n.users {
-		if err := s.keepUser(ctx, tx, u); err != nil {
+		if err := s.keepUser(ctx, tx, n, u); err != nil {
 			return err
 		}
 	}
 	for _, g := range n.groups {
-		if err := s.keepGroup(ctx, tx, g); err != nil {
+		if err := s.keepGroup(ctx, tx, n, g); err != nil {
 			return err
 		}
 	}
 	for user, groups := range n.groupsOf {
-		if err := s.keepMembers(ctx, tx, "user_id", user, groups); err != nil {
+		if err := s.keepMembers(ctx, tx, n, "user_id", user, groups); err != nil {
 			return err
 		}
 	}
 	for group, users := range n.membersOf {
-		if err := s.keepMembers(ctx, tx, "group_id", group, users); err != nil {
+		if err := s.keepMembers(ctx, tx, n, "group_id", group, users); err != nil {
 			return err
 		}
 	}
@@ -133,14 +154,15 @@ func (s *Service) keep(ctx context.Context, tx *store.Tx, n *sight) error {
 
 // vanish makes users and groups gone: they are in no group, their tokens end,
 // and their names are free.
-func (s *Service) vanish(ctx context.Context, tx *store.Tx, where ...store.Cond) error {
+func (s *Service) vanish(ctx context.Context, tx *store.Tx, n *sight, where ...store.Cond) error {
 	where = append(slices.Clone(where), store.Eq("gone", false))
 	users, err := s.tables.users.In(tx).List(ctx, store.Query{Where: where})
 	if err != nil {
 		return err
 	}
 	for i := range users {
-		if _, err := s.tables.members.In(tx).Delete(ctx, store.Eq("user_id", users[i].ID)); err != nil {
+		n.changes = append(n.changes, wrote(kindUser, users[i].ID))
+		if err := s.keepMembers(ctx, tx, n, "user_id", users[i].ID, nil); err != nil {
 			return err
 		}
 	}
@@ -149,7 +171,8 @@ func (s *Service) vanish(ctx context.Context, tx *store.Tx, where ...store.Cond)
 		return err
 	}
 	for i := range groups {
-		if _, err := s.tables.members.In(tx).Delete(ctx, store.Eq("group_id", groups[i].ID)); err != nil {
+		n.changes = append(n.changes, wrote(kindGroup, groups[i].ID))
+		if err := s.keepMembers(ctx, tx, n, "group_id", groups[i].ID, nil); err != nil {
 			return err
 		}
 	}
@@ -166,8 +189,9 @@ func another(domain, name, id string) []store.Cond {
 	return []store.Cond{store.Eq("domain_id", domain), store.Eq("name", name), store.Ne("id", id), store.Ne("local_id", nil)}
 }
 
-func (s *Service) keepUser(ctx context.Context, tx *store.Tx, seen *User) error {
-	if err := s.vanish(ctx, tx, another(seen.DomainID, seen.Name, seen.ID)...); err != nil {
+func (s *Service) keepUser(ctx context.Context, tx *store.Tx, n *sight, seen *User) error {
+	n.changes = append(n.changes, wrote(kindUser, seen.ID))
+	if err := s.vanish(ctx, tx, n, another(seen.DomainID, seen.Name, seen.ID)...); err != nil {
 		return err
 	}
 	old, err := s.tables.users.In(tx).Get(ctx, seen.ID)
@@ -185,8 +209,9 @@ func (s *Service) keepUser(ctx context.Context, tx *store.Tx, seen *User) error 
 	return s.tables.users.In(tx).Update(ctx, seen, "name", "email", "description", "enabled", "valid_from", "gone")
 }
 
-func (s *Service) keepGroup(ctx context.Context, tx *store.Tx, seen *Group) error {
-	if err := s.vanish(ctx, tx, another(seen.DomainID, seen.Name, seen.ID)...); err != nil {
+func (s *Service) keepGroup(ctx context.Context, tx *store.Tx, n *sight, seen *Group) error {
+	n.changes = append(n.changes, wrote(kindGroup, seen.ID))
+	if err := s.vanish(ctx, tx, n, another(seen.DomainID, seen.Name, seen.ID)...); err != nil {
 		return err
 	}
 	_, err := s.tables.groups.In(tx).Get(ctx, seen.ID)
@@ -201,7 +226,7 @@ func (s *Service) keepGroup(ctx context.Context, tx *store.Tx, seen *Group) erro
 
 // keepMembers makes the rows of one user (column user_id) or group (group_id)
 // what was seen.
-func (s *Service) keepMembers(ctx context.Context, tx *store.Tx, column, id string, want []string) error {
+func (s *Service) keepMembers(ctx context.Context, tx *store.Tx, n *sight, column, id string, want []string) error {
 	rows, err := s.tables.members.In(tx).List(ctx, store.Query{Where: []store.Cond{store.Eq(column, id)}})
 	if err != nil {
 		return err
@@ -215,10 +240,11 @@ func (s *Service) keepMembers(ctx context.Context, tx *store.Tx, column, id stri
 		if column == "group_id" {
 			m = member{GroupID: id, UserID: w}
 		}
-		if !have[m] {
+		if _, known := have[m]; !known {
 			if err := s.tables.members.In(tx).Insert(ctx, &m); err != nil {
 				return err
 			}
+			n.changes = append(n.changes, m.change(false))
 		}
 		have[m] = false
 	}
@@ -229,6 +255,7 @@ func (s *Service) keepMembers(ctx context.Context, tx *store.Tx, column, id stri
 		if _, err := s.tables.members.In(tx).Delete(ctx, store.Eq("group_id", m.GroupID), store.Eq("user_id", m.UserID)); err != nil {
 			return err
 		}
+		n.changes = append(n.changes, m.change(true))
 	}
 	return nil
 }

@@ -186,6 +186,7 @@ member: uid=id-eve,ou=Users,dc=example,dc=org
 	if err := c.service.lookAgain(t.Context(), c.domain); err != nil {
 		t.Fatal(err)
 	}
+	checkSnapshot(t, c.service)
 	for name, token := range tokens {
 		if _, err := c.service.validate(token); err == nil {
 			t.Errorf("%s's token is valid still", name)
@@ -210,6 +211,8 @@ member: uid=id-eve,ou=Users,dc=example,dc=org
 	if ids := c.users("&name=bob"); ids["bob"] != bob {
 		t.Errorf("bob is %v, want %s", ids, bob)
 	}
+
+	checkSnapshot(t, c.service)
 
 	// When users come from elsewhere nobody of the directory is left.
 	eve := c.logInTo(201, "eve", "eve's", "")

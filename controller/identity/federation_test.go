@@ -135,6 +135,8 @@ func TestFederation(t *testing.T) {
 	}
 	p.come(201, p.token("1", ann))
 
+	checkSnapshot(t, p.service)
+
 	// Whoever is disabled here, or is not believed any more, is out.
 	p.asRoot(200, http.MethodPatch, "/users/"+user.ID, `{"user": {"enabled": false}}`)
 	p.come(401, p.token("1", ann))
