@@ -18,7 +18,7 @@ import (
 type Command struct {
 	Out      string `default:"out" type:"path" help:"directory for everything that is built; the release is in release/"`
 	Source   string `default:"." type:"path" help:"root of Cairn's source"`
-	Cairn    string `type:"path" help:"take this static cairn program instead of building it"`
+	Programs string `type:"path" help:"take static cairn and cairn-init from this directory instead of building them"`
 	Mirror   string `help:"URI of a Debian archive (default: that of the host's own apt)"`
 	Security string `help:"URI of its security archive (default: that of the host's own apt)"`
 	Refresh  bool   `help:"ask the archive for newer packages"`
@@ -58,7 +58,7 @@ func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	defer release() //nolint:errcheck // the lock ends with the process at the latest
 	for _, step := range []func(context.Context) error{
-		b.keys, b.packages, b.program, b.root, b.initramfs, b.bootFiles, b.publish,
+		b.keys, b.packages, b.programs, b.root, b.initramfs, b.bootFiles, b.publish,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -78,7 +78,8 @@ type build struct {
 	key        releaseKey
 	repo       *archive.Repository
 	kernel     *rootfs.Kernel
-	binary     string
+	cairn      string // program of the system
+	init       string // program of the initramfs
 	verity     manifest.Verity
 	artefacts  map[string]string
 	components []component
@@ -125,14 +126,21 @@ func (b *build) packages(ctx context.Context) error {
 	return nil
 }
 
-// program builds cairn, static and without anything of this host in it.
-func (b *build) program(ctx context.Context) error {
-	if b.Cairn != "" {
-		b.binary = b.Cairn
+// programs builds cairn, and cairn-init for the initramfs, static and without
+// anything of this host in them.
+func (b *build) programs(ctx context.Context) error {
+	dir := b.Programs
+	if dir == "" {
+		dir = b.cache
+	}
+	b.cairn, b.init = filepath.Join(dir, "cairn"), filepath.Join(dir, "cairn-init")
+	if b.Programs != "" {
 		return nil
 	}
-	b.binary = filepath.Join(b.cache, "cairn")
-	return BuildProgram(ctx, b.Source, "./cmd/cairn", b.binary)
+	if err := BuildProgram(ctx, b.Source, "./cmd/cairn", b.cairn); err != nil {
+		return err
+	}
+	return BuildProgram(ctx, b.Source, "./cmd/cairn-init", b.init)
 }
 
 // BuildProgram builds a main package of source, static and the same on every

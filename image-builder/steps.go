@@ -38,7 +38,7 @@ func (b *build) root(ctx context.Context) error {
 	}
 	b.log.Info("root: tree ready", "made", made)
 
-	sum, err := tool.FileSum(b.binary)
+	sum, err := tool.FileSum(b.cairn)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (b *build) root(ctx context.Context) error {
 	}
 	verity := filepath.Join(b.cache, "verity.json")
 	made, err = tool.Step(b.file(manifest.Root), key, func(tmp string) error {
-		if err := rootfs.Install(tree, "usr/bin/cairn", b.binary); err != nil {
+		if err := rootfs.Install(tree, "usr/bin/cairn", b.cairn); err != nil {
 			return err
 		}
 		v, err := rootfs.Image(ctx, tree, tmp)
@@ -80,7 +80,7 @@ func (b *build) initramfs(ctx context.Context) error {
 		return err
 	}
 	keys := b.key.publicLines()
-	sum, err := tool.FileSum(b.binary)
+	sum, err := tool.FileSum(b.init)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (b *build) initramfs(ctx context.Context) error {
 		return err
 	}
 	if _, err := tool.Step(b.file(manifest.Initramfs), key, func(tmp string) error {
-		program, err := initramfs.Program(b.binary, keys)
+		program, err := initramfs.Program(b.init, keys)
 		if err != nil {
 			return err
 		}

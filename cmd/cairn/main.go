@@ -1,5 +1,5 @@
 // Command cairn is every role of a machine in a Cairn cloud, a sub-command
-// each; as the first process of a machine it boots or installs it.
+// each.
 package main
 
 import (
@@ -44,9 +44,6 @@ type roles struct {
 }
 
 func main() {
-	if os.Getpid() == 1 {
-		installer.Init(context.Background(), installer.Hooks{Render: installer.Render})
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	k := kong.Parse(&roles{}, kong.Name("cairn"), kong.BindTo(ctx, (*context.Context)(nil)),

@@ -103,16 +103,15 @@ func stage(ctx context.Context, out string, fill func(dir string) error) error {
 }
 
 // Program packs the init, and the keys that it trusts, as an archive of its
-// own. The program is there once: /init is a link to it.
+// own.
 func Program(binary string, keys []byte) ([]byte, error) {
 	raw, err := os.ReadFile(binary)
 	if err != nil {
 		return nil, fmt.Errorf("initramfs: %w", err)
 	}
 	content := Tree{
-		"bin/cairn": {Data: raw, Mode: 0o755},
-		"init":      {Link: "bin/cairn"},
-		KeysFile:    {Data: keys},
+		"init":   {Data: raw, Mode: 0o755},
+		KeysFile: {Data: keys},
 	}
 	for _, dir := range []string{"dev", "proc", "sys", "run", "tmp", "sysroot", "root"} {
 		content[dir] = Entry{Dir: true}

@@ -34,8 +34,8 @@ func installer(t *testing.T) (kernel, initrd string) {
 		t.Skip("boots a release in emulation; CAIRN_LONG=1 CAIRN_RELEASE=<directory of a release> runs it")
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "cairn")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "../../../cmd/cairn")
+	program := filepath.Join(dir, "cairn-init")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "../../../cmd/cairn-init")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -53,7 +53,7 @@ func installer(t *testing.T) (kernel, initrd string) {
 	}
 	var more bytes.Buffer // what comes later in an initramfs wins
 	w := cpio.Newc.Writer(&more)
-	if err := w.WriteRecord(cpio.StaticFile("bin/cairn", string(raw), 0o755)); err != nil {
+	if err := w.WriteRecord(cpio.StaticFile("init", string(raw), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	if err := cpio.WriteTrailer(w); err != nil {
