@@ -24,7 +24,7 @@ func (n *snapshot) domainAsked(asked *named) string {
 
 // byDirectory proves who logs in by binding as that user, if the user comes
 // from a directory. It is nil without an error if the user is ours.
-func (s *Service) byDirectory(ctx context.Context, asked *named, password string) (*User, error) {
+func (s *Service) byDirectory(ctx context.Context, l *login, asked *named, password string) (*User, error) {
 	snap := s.now.Load()
 	domain := snap.domainAsked(asked)
 	dir, err := s.directoryOf(snap, domain)
@@ -35,8 +35,12 @@ func (s *Service) byDirectory(ctx context.Context, asked *named, password string
 		return nil, cloud.Unauthorized("")
 	}
 	var n *sight
+	var before int
 	if err == nil {
-		n, err = bindAs(ctx, dir, domain, asked.Name, snap.users.at(asked.ID), password)
+		before, err = s.counted(ctx, snap.findUser(asked), asked, func() (err error) {
+			n, err = bindAs(ctx, dir, domain, asked.Name, snap.users.at(asked.ID), password)
+			return err
+		})
 	}
 	switch {
 	case cloud.KindOf(err) == cloud.KindUnavailable || directory.IsAway(err):
@@ -53,6 +57,7 @@ func (s *Service) byDirectory(ctx context.Context, asked *named, password string
 	if u == nil || !u.Enabled {
 		return nil, cloud.Unauthorized("")
 	}
+	l.failed = l.failed || before > 0
 	return u, nil
 }
 

@@ -2,10 +2,13 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
+	"sync"
 	"time"
 
+	"github.com/cairn-cloud/cairn/controller/internal/cloud"
 	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
@@ -121,4 +124,72 @@ func (s *Service) guess(ctx context.Context, u *User, asked *named, password str
 		return right, before, err
 	}
 	return false, before, s.countFailure(ctx, who)
+}
+
+// counted runs a proof that somebody else makes, a directory, and counts if it
+// fails. Who is locked out is wrong without being asked, so that guessing does
+// not go on there. There is one proof of a user at a time in each controller.
+func (s *Service) counted(ctx context.Context, u *User, asked *named, prove func() error) (before int, err error) {
+	who, exempt := s.whoFails(u, asked)
+	if exempt {
+		return 0, prove()
+	}
+	release, err := s.proving.take(ctx, who)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	before, locked, err := s.failed(ctx, who)
+	if err != nil {
+		return before, err
+	}
+	if locked {
+		return before, cloud.Unauthorized("")
+	}
+	err = prove()
+	if cloud.KindOf(err) != cloud.KindUnauthorized {
+		return before, err
+	}
+	return before, errors.Join(s.countFailure(ctx, who), err)
+}
+
+// turns let one at a time do something, by key.
+type turns struct {
+	mu    sync.Mutex // guards what follows
+	taken map[string]*turn
+}
+
+type turn struct {
+	free chan struct{} // has one entry while nobody has the turn
+	want int           // who has it or waits for it
+}
+
+// take waits for the turn of a key.
+func (t *turns) take(ctx context.Context, key string) (release func(), err error) {
+	t.mu.Lock()
+	if t.taken == nil {
+		t.taken = map[string]*turn{}
+	}
+	mine := t.taken[key]
+	if mine == nil {
+		mine = &turn{free: make(chan struct{}, 1)}
+		mine.free <- struct{}{}
+		t.taken[key] = mine
+	}
+	mine.want++
+	t.mu.Unlock()
+	leave := func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if mine.want--; mine.want == 0 {
+			delete(t.taken, key)
+		}
+	}
+	select {
+	case <-mine.free:
+		return func() { mine.free <- struct{}{}; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, ctx.Err()
+	}
 }

@@ -118,7 +118,7 @@ func (s *Service) byPassword(ctx context.Context, l *login, t *token) error {
 		return nil
 	}
 	asked := &l.Auth.Identity.Password.User
-	if u, err := s.byDirectory(ctx, &asked.named, asked.Password); u != nil || err != nil {
+	if u, err := s.byDirectory(ctx, l, &asked.named, asked.Password); u != nil || err != nil {
 		if err == nil && t.user != "" && t.user != u.ID {
 			err = cloud.Unauthorized("")
 		}

@@ -67,6 +67,7 @@ type Service struct {
 	pattern passwordPattern // of rules
 	hashing chan struct{}   // bounds how many passwords are hashed at a time
 	known   passwordCache
+	proving turns // of users whom somebody else knows
 
 	directories directories
 	issuers     issuers
