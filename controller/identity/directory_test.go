@@ -17,7 +17,7 @@ type company struct {
 	domain string
 }
 
-func startCompany(t *testing.T, ldif string) *company {
+func startCompany(t testing.TB, ldif string) *company {
 	t.Helper()
 	server := directorytest.Start(t, ldif)
 	c := &company{startAccounts(t, DefaultPasswordRules()), server, ""}
@@ -288,5 +288,16 @@ func TestDirectoryConfiguration(t *testing.T) {
 	c.asRoot(403, http.MethodPost, "/users", `{"user": {"name": "new", "domain_id": "`+c.domain+`"}}`)
 	if all := c.listed("/users", "users"); all["admin"] == "" {
 		t.Errorf("users: %v", all)
+	}
+}
+
+// BenchmarkDirectoryLogIn is a log-in of a directory's user who is known: TLS,
+// two searches and a bind.
+func BenchmarkDirectoryLogIn(b *testing.B) {
+	c := startCompany(b, somePeople()+directorytest.Group("staff", "id-ann"))
+	c.logInTo(201, "ann", "ann's", "")
+	b.ReportAllocs()
+	for b.Loop() {
+		c.logInTo(201, "ann", "ann's", "")
 	}
 }

@@ -25,7 +25,7 @@ type partner struct {
 
 const loginPath = "/OS-FEDERATION/identity_providers/partner/protocols/openid/auth"
 
-func startPartner(t *testing.T, rules string) *partner {
+func startPartner(t testing.TB, rules string) *partner {
 	t.Helper()
 	p := &partner{accounts: startAccounts(t, DefaultPasswordRules()), issuer: federationtest.Start(t)}
 	body := fmt.Sprintf(`{"identity_provider": {"enabled": true, "domain_id": null, "description": null, "remote_ids": [%q], "oidc": {"audiences": ["cairn"], "local": true, "ca": %q,
@@ -233,5 +233,17 @@ func TestFederatedPayload(t *testing.T) {
 		if _, err := parseToken(payload[:n]); err == nil {
 			t.Errorf("%d bytes of %d are a token", n, len(payload))
 		}
+	}
+}
+
+// BenchmarkFederatedLogIn is a log-in with a JWT of an issuer whose keys are
+// known.
+func BenchmarkFederatedLogIn(b *testing.B) {
+	p := startPartner(b, partnerRules)
+	token := p.token("1", map[string]any{"preferred_username": "ann", "email": "ann@example.org"})
+	p.come(201, token)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.come(201, token)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/sys/unix"
 )
 
 // A Config is the options of Keystone's group ldap that mean something here.
@@ -223,8 +225,8 @@ func (c *Config) roots() (*x509.CertPool, error) {
 		return nil, nil
 	case strings.HasPrefix(c.CA, "/"):
 		var err error
-		if text, err = os.ReadFile(c.CA); err != nil {
-			return nil, refuse("tls_cacertfile", c.CA, "a file that can be read")
+		if text, err = readFile(c.CA); err != nil {
+			return nil, refuse("tls_cacertfile", c.CA, "a file of at most 1 MiB that can be read")
 		}
 	case !strings.HasPrefix(c.CA, "-----BEGIN"):
 		return nil, refuse("tls_cacertfile", c.CA, "an absolute path, or certificates as PEM")
@@ -234,4 +236,25 @@ func (c *Config) roots() (*x509.CertPool, error) {
 		return nil, fmt.Errorf("%w: tls_cacertfile has no certificate that can be read; needed: one or more as PEM", ErrOption)
 	}
 	return pool, nil
+}
+
+// mostFile is how long a file of certificates may be, in bytes.
+const mostFile = 1 << 20
+
+// readFile reads a file, which must be a plain one: who configures a domain is
+// not who runs the machine.
+func readFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > mostFile) {
+		err = fmt.Errorf("%s is no plain file of at most %d bytes", path, mostFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, mostFile))
 }

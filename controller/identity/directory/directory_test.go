@@ -182,6 +182,11 @@ func TestParse(t *testing.T) {
 			t.Errorf("url %q is not used: %v", url, err)
 		}
 	}
+	for _, file := range []string{"/dev/zero", "/etc", "/nowhere", "relative"} {
+		if _, err := directory.New(map[string]any{"url": "ldaps://a", "tls_cacertfile": file}); !errors.Is(err, directory.ErrOption) {
+			t.Errorf("certificates in %s: %v", file, err)
+		}
+	}
 	if _, err := directory.Parse(map[string]any{"url": "ldap://a", "use_tls": false}); !errors.Is(err, directory.ErrOption) {
 		t.Errorf("without TLS: %v", err)
 	}
