@@ -90,6 +90,12 @@ func (s *Service) dropDomain(ctx context.Context, tx *store.Tx, d *Domain) error
 	if d.Enabled {
 		return cloud.Forbidden("Cannot delete a domain that is enabled, please disable it first.")
 	}
+	for _, table := range []string{"users", "user_groups", "projects"} { // no role is given to them or on them meanwhile
+		var n int
+		if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table+" WHERE domain_id = ? FOR UPDATE", d.ID).Scan(&n); err != nil {
+			return err
+		}
+	}
 	for _, rows := range []store.Cond{
 		store.Sub("actor_id", "SELECT id FROM users WHERE domain_id = ?", d.ID),
 		store.Sub("actor_id", "SELECT id FROM user_groups WHERE domain_id = ?", d.ID),

@@ -48,6 +48,9 @@ func (s *Service) groups() api.Resource[Group] {
 			if err := fromDirectory("group", g.ID, g.LocalID); err != nil {
 				return err
 			}
+			if _, err := s.tables.groups.In(tx).Lock(ctx, g.ID); err != nil {
+				return err
+			}
 			if err := s.dropActor(ctx, tx, "group", g.ID); err != nil {
 				return err
 			}

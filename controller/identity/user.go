@@ -114,6 +114,10 @@ func (s *Service) deletingUser(ctx context.Context, tx *store.Tx, _ *api.Call, u
 	if err := fromDirectory("user", u.ID, u.LocalID); err != nil {
 		return err
 	}
+	// The row is held, so that no role is given to it meanwhile.
+	if _, err := s.tables.users.In(tx).Lock(ctx, u.ID); err != nil {
+		return err
+	}
 	if err := s.dropActor(ctx, tx, "user", u.ID); err != nil {
 		return err
 	}

@@ -218,6 +218,62 @@ func (s *Server) open(service, database string) (*sql.DB, error) {
 	return s.Open(a)
 }
 
+// Restart ends the server and starts it again at the same address over the
+// same data: politely or, with crash, without a word.
+func (s *Server) Restart(ctx context.Context, crash bool) error {
+	if crash {
+		if err := s.process.kill(); err != nil {
+			return err
+		}
+	}
+	if err := s.process.stop(); err != nil {
+		return err
+	}
+	if err := s.launch(); err != nil {
+		return err
+	}
+	if err := s.process.waitFor(ctx, s.root.PingContext); err != nil {
+		return fmt.Errorf("mariadbd: %w\n%s", err, tail(s.path("mariadb.log")))
+	}
+	return nil
+}
+
+// CutConnections ends the connections of all accounts but our own, in the
+// middle of what they do.
+func (s *Server) CutConnections(ctx context.Context) error {
+	ids, err := s.connections(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		_, err := s.root.ExecContext(ctx, fmt.Sprintf("KILL CONNECTION %d", id))
+		if e, ok := errors.AsType[*mysql.MySQLError](err); err != nil && (!ok || e.Number != errNoSuchThread) {
+			return err
+		}
+	}
+	return nil
+}
+
+// connections are those of all accounts but our own.
+func (s *Server) connections(ctx context.Context) (ids []int64, err error) {
+	rows, err := s.root.QueryContext(ctx, "SELECT id FROM information_schema.processlist WHERE user NOT IN ('system user', ?)", admin)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// errNoSuchThread says that a connection has ended by itself.
+const errNoSuchThread = 1094
+
 // Stop ends the server. Its data stays.
 func (s *Server) Stop() error {
 	var err error

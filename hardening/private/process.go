@@ -82,6 +82,15 @@ func (p *process) stop() error {
 	}
 }
 
+// kill ends the program as a crash does.
+func (p *process) kill() error {
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-p.done
+	return nil
+}
+
 // waitFor calls ready until it succeeds. It gives up when the program ends or
 // the context does.
 func (p *process) waitFor(ctx context.Context, ready func(context.Context) error) error {

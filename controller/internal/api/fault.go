@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/cairn-cloud/cairn/controller/internal/cloud"
+	"github.com/cairn-cloud/cairn/controller/internal/store"
 )
 
 // statuses are what kinds of errors become where the dialect says nothing.
@@ -41,6 +42,9 @@ func (c *Call) fail(err error) {
 	case errors.Is(err, context.DeadlineExceeded):
 		c.Log.Error("request took too long", "error", err)
 		e = cloud.Unavailable("The request took too long.")
+	case store.IsAway(err):
+		c.Log.Error("the database is away", "error", err)
+		e = cloud.Unavailable("The database cannot do this now. Try again.")
 	default:
 		c.Log.Error("request failed", "error", err)
 		e = cloud.Errorf(cloud.KindInternal, "Unexpected API Error. The log of the controller has request %s.", c.w.Header().Get(headerRequestID))

@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"slices"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -76,6 +79,30 @@ const (
 	errReferenced  = 1451 // a row that others refer to
 	errNoReferred  = 1452 // a row that refers to nothing
 )
+
+// awayNumbers are errors that say that the database cannot do its work now:
+// it stops or has no connection, no place, or no time left.
+var awayNumbers = []uint16{
+	1021, // disk full
+	1040, // too many connections
+	1053, // shutdown
+	1114, // a table cannot grow
+	1203, // too many connections of the account
+	1205, // lock timeout
+	1213, // deadlock
+	1226, // a limit of the account
+	1927, // the connection was killed
+}
+
+// IsAway tells whether err says that the database cannot be reached or cannot
+// do its work now; the same may succeed later.
+func IsAway(err error) bool {
+	if slices.Contains(awayNumbers, number(err)) {
+		return true
+	}
+	_, network := errors.AsType[*net.OpError](err)
+	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, sql.ErrConnDone)
+}
 
 // number is MariaDB's number of err, 0 if it is not one of its errors.
 func number(err error) uint16 {

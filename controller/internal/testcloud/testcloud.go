@@ -32,7 +32,8 @@ import (
 
 // Options say what cloud to build.
 type Options struct {
-	Nodes int // simulated nodes, called sim1 and so on
+	Nodes  int             // simulated nodes, called sim1 and so on
+	Server *private.Server // for the services' schemas; nil: the one that all tests of the process share
 }
 
 // A Cloud is a running controller with its nodes.
@@ -52,7 +53,7 @@ type Cloud struct {
 // test.
 func New(t testing.TB, o Options) *Cloud {
 	t.Helper()
-	db := private.MariaDB(t, "identity", "image", "network", "compute", "cluster")
+	home, account := database(t, o.Server)
 	dir := t.TempDir()
 	c := &Cloud{t: t, bus: bus.NewMemory()}
 	c.o = controller.Options{
@@ -60,9 +61,9 @@ func New(t testing.TB, o Options) *Cloud {
 			if ddl {
 				service += "_ddl"
 			}
-			a := db.Account(service)
+			a := account(service)
 			return store.Config{
-				Address: db.Address, ServerName: db.ServerName, CA: db.CA,
+				Address: home.Address, ServerName: home.ServerName, CA: home.CA,
 				User: a.User, PasswordFile: a.PasswordFile, Cert: a.Cert, Key: a.Key, Database: a.Database,
 			}
 		},
@@ -77,6 +78,68 @@ func New(t testing.TB, o Options) *Cloud {
 	}
 	c.waitReady(o.Nodes)
 	return c
+}
+
+// Services are those that have a schema.
+func Services() []string { return []string{"identity", "image", "network", "compute", "cluster"} }
+
+// database is where the schemas are, and their accounts.
+func database(t testing.TB, own *private.Server) (private.Home, func(name string) private.Account) {
+	t.Helper()
+	if own != nil {
+		return own.Home, own.Account
+	}
+	shared := private.MariaDB(t, Services()...)
+	return shared.Home, shared.Account
+}
+
+// Beside starts a second controller over the same database, which ends with
+// the test, and gives its address. It has the same keys and no nodes.
+func (c *Cloud) Beside() (url string) {
+	c.t.Helper()
+	o := c.o
+	o.StateDir = filepath.Join(c.t.TempDir(), "controller")
+	o.Bus = bus.NewMemory().Controller()
+	c.copyKeys(filepath.Join(o.StateDir, "identity"))
+	built, err := controller.NewCloud(c.t.Context(), o)
+	if err != nil {
+		c.t.Fatalf("build a second controller: %v", err)
+	}
+	server := httptest.NewTLSServer(built.Public)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.t.Context()))
+	var g errgroup.Group
+	g.Go(func() error { return built.Run(ctx) })
+	c.t.Cleanup(func() {
+		server.Close()
+		cancel()
+		if err := errors.Join(g.Wait(), built.Close(), o.Bus.Close()); err != nil && !errors.Is(err, context.Canceled) {
+			c.t.Errorf("stop the second controller: %v", err)
+		}
+	})
+	return server.URL
+}
+
+// copyKeys copies identity's keys, readable for their owner alone.
+func (c *Cloud) copyKeys(to string) {
+	c.t.Helper()
+	from := filepath.Join(c.o.StateDir, "identity")
+	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, strings.TrimPrefix(path, from))
+		if d.IsDir() {
+			return os.MkdirAll(target, 0o700)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(target, b, 0o600)
+	})
+	if err != nil {
+		c.t.Fatalf("copy the keys: %v", err)
+	}
 }
 
 // Start brings the controller up over what its database has.
