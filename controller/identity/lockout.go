@@ -104,7 +104,7 @@ func (s *Service) guess(ctx context.Context, u *User, asked *named, password str
 	if s.known.has(hash, password) {
 		before, locked, err := s.failed(ctx, who)
 		if err != nil || !locked || exempt {
-			return err == nil, before, err
+			return err == nil, ownFailures(before, exempt), err
 		}
 	}
 	release, err := s.hash(ctx)
@@ -121,9 +121,17 @@ func (s *Service) guess(ctx context.Context, u *User, asked *named, password str
 	}
 	right, err = s.compare(hash, password)
 	if err != nil || right || locked {
-		return right, before, err
+		return right, ownFailures(before, exempt), err
 	}
 	return false, before, s.countFailure(ctx, who)
+}
+
+// ownFailures are none of a user who is counted as nobody.
+func ownFailures(before int, exempt bool) int {
+	if exempt {
+		return 0
+	}
+	return before
 }
 
 // counted runs a proof that somebody else makes, a directory, and counts if it

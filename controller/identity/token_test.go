@@ -83,7 +83,7 @@ func TestRotate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []bool{true, false, false} {
+	for i, want := range []bool{true, true, false} {
 		if i == 0 {
 			if err := r.rotateIfDue(time.Now().Add(rotateEvery - time.Minute)); err != nil || len(r.keys) != 2 {
 				t.Fatalf("%d keys (%v): rotated too early", len(r.keys), err)
