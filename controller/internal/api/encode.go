@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -82,8 +83,12 @@ func appendText(b []byte, text string) ([]byte, error) {
 	return append(b, '"'), nil
 }
 
+// mostAhead is how much room is made for a list before it is written.
+const mostAhead = 1 << 20
+
 func appendList[T any](b []byte, list []T) ([]byte, error) {
 	b = append(b, '[')
+	begin := len(b)
 	var err error
 	for i := range list {
 		if i > 0 {
@@ -91,6 +96,10 @@ func appendList[T any](b []byte, list []T) ([]byte, error) {
 		}
 		if b, err = appendJSON(b, list[i]); err != nil {
 			return nil, err
+		}
+		if i == 0 { // the others will be about as long as the first
+			each := len(b) - begin
+			b = slices.Grow(b, min((each+each/16+1)*(len(list)-1)+1, mostAhead))
 		}
 	}
 	return append(b, ']'), nil

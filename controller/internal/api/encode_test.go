@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -22,4 +23,27 @@ func FuzzAppendJSON(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A list is written right, be its first entry longer than the others or
+// shorter.
+func TestListsOfAnyLength(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 1000} {
+		for _, first := range []int{0, 5, 2000} {
+			list := make([]any, n)
+			for i := range list {
+				list[i] = strings.Repeat("x", i%50)
+			}
+			if n > 0 {
+				list[0] = strings.Repeat("y", first)
+			}
+			want, err := json.Marshal(list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := appendJSON([]byte("before "), list); err != nil || string(got) != "before "+string(want) {
+				t.Errorf("%d entries, the first of %d: %.80s (%v), want %.80s", n, first, got, err, want)
+			}
+		}
+	}
 }
