@@ -129,8 +129,8 @@ func (s *Service) keep(ctx context.Context, tx *store.Tx, n *sight) error {
 			return err
 		}
 	}
-	for _, u := range n.users {
-		if err := s.keepUser(ctx, tx, n, u); err != nil {
+	for chunk := range slices.Chunk(n.users, fetchAtOnce) {
+		if err := s.keepUsers(ctx, tx, n, chunk); err != nil {
 			return err
 		}
 	}
@@ -189,18 +189,47 @@ func another(domain, name, id string) []store.Cond {
 	return []store.Cond{store.Eq("domain_id", domain), store.Eq("name", name), store.Ne("id", id), store.Ne("local_id", nil)}
 }
 
-func (s *Service) keepUser(ctx context.Context, tx *store.Tx, n *sight, seen *User) error {
-	n.changes = append(n.changes, wrote(kindUser, seen.ID))
-	if err := s.vanish(ctx, tx, n, another(seen.DomainID, seen.Name, seen.ID)...); err != nil {
-		return err
+// keepUsers writes users, of which there may be many: what is there is read at
+// once.
+func (s *Service) keepUsers(ctx context.Context, tx *store.Tx, n *sight, seen []*User) error {
+	var ids, names []string
+	for _, u := range seen {
+		ids, names = append(ids, u.ID), append(names, u.Name)
 	}
-	old, err := s.tables.users.In(tx).Get(ctx, seen.ID)
-	if cloud.IsNotFound(err) {
-		seen.ValidFrom = s.clock().Add(-time.Second)
-		return s.tables.users.In(tx).Insert(ctx, seen)
-	}
+	rows, err := s.tables.users.In(tx).List(ctx, store.Query{Where: []store.Cond{
+		store.Eq("domain_id", n.domain), store.Ne("local_id", nil), store.Or(store.In("id", ids...), store.In("name", names...)),
+	}})
 	if err != nil {
 		return err
+	}
+	known, named := map[string]*User{}, map[string]*User{}
+	for i := range rows {
+		known[rows[i].ID], named[rows[i].Name] = &rows[i], &rows[i]
+	}
+	for _, u := range seen {
+		if other := named[u.Name]; other != nil && other.ID != u.ID && other.Name == u.Name {
+			if err := s.vanish(ctx, tx, n, store.Eq("id", other.ID)); err != nil {
+				return err
+			}
+			other.Name = other.ID
+		}
+		old := known[u.ID]
+		if err := s.keepUser(ctx, tx, old, u); err != nil {
+			return err
+		}
+		if old != nil {
+			old.Name = u.Name // two may have changed their names for each other's
+		}
+		n.changes = append(n.changes, wrote(kindUser, u.ID))
+	}
+	return nil
+}
+
+// keepUser writes one user in place of an old row; nil if there is none.
+func (s *Service) keepUser(ctx context.Context, tx *store.Tx, old, seen *User) error {
+	if old == nil {
+		seen.ValidFrom = s.clock().Add(-time.Second)
+		return s.tables.users.In(tx).Insert(ctx, seen)
 	}
 	seen.ValidFrom = old.ValidFrom
 	if old.Enabled && !seen.Enabled {

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/cairn-cloud/cairn/controller/identity/directory/directorytest"
 )
@@ -225,6 +228,23 @@ member: uid=id-eve,ou=Users,dc=example,dc=org
 	c.configure(409, http.MethodPatch, map[string]any{"identity": map[string]any{"driver": "ldap"}})
 }
 
+// Two may change their names for each other's.
+func TestDirectoryNames(t *testing.T) {
+	c := startCompany(t, somePeople())
+	before := c.users("")
+	change := ""
+	for id, name := range map[string]string{"id-ann": "bob", "id-bob": "eve", "id-eve": "ann"} {
+		change += "dn: uid=" + id + ",ou=Users,dc=example,dc=org\nchangetype: modify\nreplace: cn\ncn: " + name + "\n\n"
+	}
+	c.server.Change(t, change)
+	want := map[string]string{"bob": before["ann"], "eve": before["bob"], "ann": before["eve"]}
+	if diff := cmp.Diff(want, c.users("")); diff != "" {
+		t.Error(diff)
+	}
+	checkSnapshot(t, c.service)
+	c.logInTo(201, "bob", "ann's", "")
+}
+
 func TestDirectoryIsReadOnly(t *testing.T) {
 	c := startCompany(t, somePeople()+directorytest.Group("staff", "id-ann"))
 	ann := c.users("")["ann"]
@@ -300,4 +320,24 @@ func BenchmarkDirectoryLogIn(b *testing.B) {
 	for b.Loop() {
 		c.logInTo(201, "ann", "ann's", "")
 	}
+}
+
+// BenchmarkDirectoryList is a list of a directory's 1000 users, who are known.
+// first-ms/op is the time of the first one, that makes them known.
+func BenchmarkDirectoryList(b *testing.B) {
+	var people strings.Builder
+	for i := range 1000 {
+		people.WriteString(directorytest.Person(fmt.Sprintf("u%d", i), fmt.Sprintf("user %d", i), "x"))
+	}
+	c := startCompany(b, people.String())
+	began := time.Now()
+	if n := len(c.users("")); n != 1000 {
+		b.Fatalf("%d users", n)
+	}
+	first := time.Since(began)
+	b.ReportAllocs()
+	for b.Loop() {
+		c.users("")
+	}
+	b.ReportMetric(float64(first.Milliseconds()), "first-ms/op")
 }

@@ -99,7 +99,7 @@ suffix "dc=example,dc=org"
 rootdn "cn=root,dc=example,dc=org"
 rootpw root
 directory DIR/db
-index objectClass,uid,cn,member eq
+index objectClass,uid eq
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="cn=reader,dc=example,dc=org" read by * none
 `
