@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -22,6 +23,7 @@ import (
 func TestWhoMayWhat(t *testing.T) {
 	c := testcloud.New(t, testcloud.Options{Nodes: 1})
 	people := hire(t, c)
+	t.Run("domains", people.apart)
 	services := []string{}
 	for _, o := range c.API.Operations() {
 		if !slices.Contains(services, o.Service) {
@@ -38,6 +40,34 @@ func TestWhoMayWhat(t *testing.T) {
 				t.Errorf("rules of which no call makes use: %v", rules)
 			}
 		})
+	}
+}
+
+// apart sees that lists for a domain have what is in it and nothing else, and
+// that those for the system have everything.
+func (p *people) apart(t *testing.T) {
+	for _, what := range []string{"users", "groups", "projects"} {
+		p.made(t, "/identity/v3/"+what, fmt.Sprintf(`{%q: {"name": "apart", "domain_id": %q}}`, strings.TrimSuffix(what, "s"), p.known["acme"]))
+		p.made(t, "/identity/v3/"+what, fmt.Sprintf(`{%q: {"name": "apart", "domain_id": "default"}}`, strings.TrimSuffix(what, "s")))
+		for who, want := range map[string][]string{"dreader": {p.known["acme"]}, "sreader": {p.known["acme"], "default"}} {
+			w := p.ask(who, http.MethodGet, "/identity/v3/"+what+"?name=apart", "", nil)
+			var body map[string]json.RawMessage
+			var rows []struct {
+				Domain string `json:"domain_id"`
+			}
+			if json.Unmarshal(w.Body.Bytes(), &body) != nil || json.Unmarshal(body[what], &rows) != nil {
+				t.Fatalf("%s as %s: %d %s", what, who, w.Code, w.Body)
+			}
+			got := []string{}
+			for _, row := range rows {
+				got = append(got, row.Domain)
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("domains of the %s that the %s sees (-want +got):\n%s", what, who, diff)
+			}
+		}
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 // the system, and those that the projects below inherit (OS-INHERIT).
 func (s *Service) assignmentRoutes() []api.Route {
 	routes := []api.Route{
-		get("/role_assignments", ruleAssignments, s.listAssignments),
-		{Method: http.MethodHead, Path: "/role_assignments", Rule: ruleAssignments, Handle: s.listAssignments},
-		get("/role_inferences", ruleAssignments, s.inferences),
+		get("/role_assignments", ruleListAssignments, s.listAssignments),
+		{Method: http.MethodHead, Path: "/role_assignments", Rule: ruleListAssignments, Handle: s.listAssignments},
+		get("/role_inferences", ruleListAssignments, s.inferences),
 	}
 	for _, on := range []struct{ kind, path string }{
 		{"project", "/projects/{target_id}"}, {"domain", "/domains/{target_id}"}, {"system", "/system"},
@@ -37,7 +37,11 @@ func (s *Service) assignmentRoutes() []api.Route {
 // role + end is one.
 func (s *Service) rolesAt(base, end string, kind assignment) []api.Route {
 	route := func(method, path string, do func(context.Context, *api.Call, assignment) error) api.Route {
-		return api.Route{Method: method, Path: path, Rule: ruleAssignments, Handle: func(ctx context.Context, c *api.Call) error {
+		rule := ruleListAssignments
+		if method == http.MethodPut || method == http.MethodDelete {
+			rule = ruleAssignments
+		}
+		return api.Route{Method: method, Path: path, Rule: rule, Handle: func(ctx context.Context, c *api.Call) error {
 			a, err := s.named(c, kind)
 			if err != nil {
 				return err

@@ -133,7 +133,7 @@ func (s *Service) putRegion(ctx context.Context, c *api.Call) error {
 func (s *Service) services() api.Resource[service] {
 	return api.Resource[service]{
 		Name: "service", Path: "/services", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "type"}},
-		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.services,
+		Read: policy.AdminOrSystemReader, Write: policy.Admin, Rows: s.tables.services,
 		Creating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _ *service) error {
 			return s.touch(ctx, tx, catalogChanged)
 		},
@@ -150,7 +150,7 @@ func (s *Service) services() api.Resource[service] {
 func (s *Service) endpoints() api.Resource[endpoint] {
 	return api.Resource[endpoint]{
 		Name: "endpoint", Path: "/endpoints", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "service_id"}},
-		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.endpoints,
+		Read: policy.AdminOrSystemReader, Write: policy.Admin, Rows: s.tables.endpoints,
 		Fill:     hostOfOwn,
 		Creating: s.placing,
 		Updating: func(ctx context.Context, tx *store.Tx, c *api.Call, old, changed *endpoint) error {

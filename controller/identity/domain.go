@@ -28,8 +28,8 @@ type Domain struct {
 func (s *Service) domains() api.Resource[Domain] {
 	return api.Resource[Domain]{
 		Name: "domain", Path: "/domains", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
-		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.domains,
-		Access: map[api.Op]string{api.OpShow: "role:admin or domain_id:%(id)s or project_domain_id:%(id)s or user_domain_id:%(id)s"},
+		Read: policy.AdminOrSystemReader, Write: policy.Admin, Rows: s.tables.domains,
+		Access: map[api.Op]string{api.OpShow: policy.AdminOrSystemReader + " or domain_id:%(id)s or project_domain_id:%(id)s or user_domain_id:%(id)s"},
 		Create: func(ctx context.Context, _ *api.Call, in *Domain) (*Domain, error) {
 			in.Extra.clean()
 			if err := in.Options.check(resourceOptions); err != nil {

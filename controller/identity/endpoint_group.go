@@ -68,7 +68,7 @@ func (g *endpointGroup) checkFilters() error {
 func (s *Service) endpointGroups() api.Resource[endpointGroup] {
 	return api.Resource[endpointGroup]{
 		Name: "endpoint_group", Path: "/OS-EP-FILTER/endpoint_groups", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
-		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.endpointGroups,
+		Read: policy.AdminOrSystemReader, Write: policy.Admin, Rows: s.tables.endpointGroups,
 		Creating: func(ctx context.Context, tx *store.Tx, _ *api.Call, in *endpointGroup) error {
 			if err := in.checkFilters(); err != nil {
 				return err

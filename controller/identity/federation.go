@@ -65,7 +65,7 @@ var federationID = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
 func (s *Service) providers() api.Resource[identityProvider] {
 	return api.Resource[identityProvider]{
 		Name: "identity_provider", Path: federationPath + "/identity_providers", Owner: api.Cloud, Links: true, Without: []api.Op{api.OpCreate},
-		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.providers,
+		Read: policy.AdminOrSystemReader, Write: policy.Admin, Rows: s.tables.providers,
 		Fill: func(_ context.Context, _ *api.Call, rows []*identityProvider) error {
 			for _, p := range rows {
 				settings, err := s.oidc(p)
@@ -101,7 +101,7 @@ func (s *Service) providers() api.Resource[identityProvider] {
 func (s *Service) federationMappings() api.Resource[federationMapping] {
 	return api.Resource[federationMapping]{
 		Name: "mapping", Path: federationPath + "/mappings", Owner: api.Cloud, Links: true, Without: []api.Op{api.OpCreate},
-		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.mappings,
+		Read: policy.AdminOrSystemReader, Write: policy.Admin, Rows: s.tables.mappings,
 		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _, changed *federationMapping) error {
 			if _, err := changed.parse(); err != nil {
 				return err
@@ -118,7 +118,7 @@ func (s *Service) federationMappings() api.Resource[federationMapping] {
 func (s *Service) protocols() api.Resource[protocol] {
 	return api.Resource[protocol]{
 		Name: "protocol", Path: federationPath + "/identity_providers/{idp_id}/protocols", Owner: api.Cloud, Links: true, Without: []api.Op{api.OpCreate},
-		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.protocols,
+		Read: policy.AdminOrSystemReader, Write: policy.Admin, Rows: s.tables.protocols,
 		Updating: func(ctx context.Context, tx *store.Tx, _ *api.Call, _, _ *protocol) error { return s.touch(ctx, tx) },
 		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, _ *protocol) error { return s.touch(ctx, tx) },
 	}
@@ -136,8 +136,8 @@ func (s *Service) federationRoutes() []api.Route {
 		put(one, "identity:create_identity_provider", s.putProvider),
 		put(federationPath+"/mappings/{mapping_id}", "identity:create_mapping", s.putMapping),
 		put(one+"/protocols/{protocol_id}", "identity:create_protocol", s.putProtocol),
-		{Method: http.MethodPost, Path: one + "/protocols/{protocol_id}/auth", Public: true, Handle: s.federatedLogin},
-		{Method: http.MethodGet, Path: one + "/protocols/{protocol_id}/auth", Public: true, Handle: s.federatedLogin},
+		{Method: http.MethodPost, Path: one + "/protocols/{protocol_id}/auth", Public: true, Login: true, Handle: s.federatedLogin},
+		{Method: http.MethodGet, Path: one + "/protocols/{protocol_id}/auth", Public: true, Login: true, Handle: s.federatedLogin},
 		get(federationPath+"/projects", ruleAuthProjects, s.authProjects),
 		get(federationPath+"/domains", ruleAuthDomains, s.authDomains),
 	}

@@ -129,6 +129,7 @@ func (s *Service) giveUnscoped(ctx context.Context, c *api.Call, t *token) error
 	if err := s.isActive(ctx, t.user); err != nil {
 		return err
 	}
+	c.Proved(v.caller())
 	text, err := s.keys.seal(t.payload(), t.issued)
 	if err != nil {
 		return err

@@ -25,8 +25,8 @@ type Group struct {
 // groups describes /groups and who is in them.
 func (s *Service) groups() api.Resource[Group] {
 	return api.Resource[Group]{
-		Name: "group", Path: "/groups", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
-		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.groups, Scope: s.seenGroups,
+		Name: "group", Path: "/groups", Owner: api.Domain, Links: true, Sort: []store.Sort{{Column: "name"}},
+		Write: policy.Admin, Rows: s.tables.groups, Scope: s.seenGroups,
 		Creating: func(ctx context.Context, tx *store.Tx, c *api.Call, in *Group) error {
 			in.Extra.clean()
 			if err := s.inDomain(c, &in.DomainID); err != nil {

@@ -19,7 +19,7 @@ type policyDocument struct {
 // policies describes /policies.
 func (s *Service) policies() api.Resource[policyDocument] {
 	return api.Resource[policyDocument]{
-		Name: "policy", Plural: "policies", Path: "/policies", Owner: api.Cloud, Links: true, Read: policy.Admin, Write: policy.Admin,
+		Name: "policy", Plural: "policies", Path: "/policies", Owner: api.Cloud, Links: true, Read: policy.AdminOrSystemReader, Write: policy.Admin,
 		Rows: s.tables.policies,
 	}
 }
@@ -36,7 +36,7 @@ type consumer struct {
 // is sealed and not hashed.
 func (s *Service) consumers() api.Resource[consumer] {
 	return api.Resource[consumer]{
-		Name: "consumer", Path: "/OS-OAUTH1/consumers", Owner: api.Cloud, Links: true, Read: policy.Admin, Write: policy.Admin,
+		Name: "consumer", Path: "/OS-OAUTH1/consumers", Owner: api.Cloud, Links: true, Read: policy.AdminOrSystemReader, Write: policy.Admin,
 		Rows: s.tables.consumers,
 		// What it was let do ends with it.
 		Deleting: func(ctx context.Context, tx *store.Tx, _ *api.Call, c *consumer) error {

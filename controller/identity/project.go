@@ -44,9 +44,9 @@ func orNone(s *string) string {
 // projects describes /projects.
 func (s *Service) projects() api.Resource[Project] {
 	return api.Resource[Project]{
-		Name: "project", Path: "/projects", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
-		Read: policy.Admin, Write: policy.Admin,
-		Access:  map[api.Op]string{api.OpShow: "role:admin or project_id:%(id)s"},
+		Name: "project", Path: "/projects", Owner: api.Domain, Links: true, Sort: []store.Sort{{Column: "name"}},
+		Write:   policy.Admin,
+		Access:  map[api.Op]string{api.OpShow: policy.DomainReader + " or project_id:%(id)s"},
 		Filters: tagFilters(),
 		Rows:    s.tables.projects,
 		Scope: func(_ context.Context, c *api.Call) ([]store.Cond, error) {

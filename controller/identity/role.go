@@ -24,7 +24,7 @@ type Role struct {
 func (s *Service) roles() api.Resource[Role] {
 	return api.Resource[Role]{
 		Name: "role", Path: "/roles", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
-		Read: policy.Admin, Write: policy.Admin, Rows: s.tables.roles,
+		Read: policy.AdminOrSystemReader, Write: policy.Admin, Rows: s.tables.roles,
 		Filters: []api.Filter{{Name: "domain_id", Cond: func(context.Context, *api.Call, []string) ([]store.Cond, error) { return nil, nil }}},
 		// Without a domain lists have the global roles.
 		Scope: func(_ context.Context, c *api.Call) ([]store.Cond, error) {

@@ -191,7 +191,8 @@ func (s *Service) API() api.Service {
 			{Method: http.MethodPost, Path: "/users/{user_id}/password", Public: true, Handle: s.changePassword},
 		}),
 		Rules: slices.Concat([]policy.Rule{
-			{Name: ruleAssignments, Check: policy.Admin, Doc: "who has which role where, and changing it"},
+			{Name: ruleAssignments, Check: policy.Admin, Doc: "giving roles and taking them away"},
+			{Name: ruleListAssignments, Check: policy.AdminOrSystemReader, Doc: "who has which role where"},
 			{Name: ruleFilter, Check: policy.Admin, Doc: "which project sees which part of the catalog"},
 			{Name: ruleConfig, Check: policy.Admin, Doc: "the configuration of domains"},
 			{Name: ruleAuthorize, Check: policy.Anyone, Doc: "letting an OAuth consumer act for the caller"},
@@ -201,9 +202,10 @@ func (s *Service) API() api.Service {
 
 // The rules of routes that are no resources.
 const (
-	ruleAssignments = "identity:role_assignments"
-	ruleFilter      = "identity:endpoint_filter"
-	ruleConfig      = "identity:domain_config"
+	ruleAssignments     = "identity:change_role_assignments"
+	ruleListAssignments = "identity:list_role_assignments"
+	ruleFilter          = "identity:endpoint_filter"
+	ruleConfig          = "identity:domain_config"
 )
 
 func get(path, rule string, f func(context.Context, *api.Call) error) api.Route {

@@ -37,9 +37,9 @@ type User struct {
 // users describes /users.
 func (s *Service) users() api.Resource[User] {
 	return api.Resource[User]{
-		Name: "user", Path: "/users", Owner: api.Cloud, Links: true, Sort: []store.Sort{{Column: "name"}},
-		Read: policy.Admin, Write: policy.Admin,
-		Access:   map[api.Op]string{api.OpShow: "role:admin or user_id:%(id)s"},
+		Name: "user", Path: "/users", Owner: api.Domain, Links: true, Sort: []store.Sort{{Column: "name"}},
+		Write:    policy.Admin,
+		Access:   map[api.Op]string{api.OpShow: policy.DomainReader + " or user_id:%(id)s"},
 		Rows:     s.tables.users,
 		Scope:    s.seenUsers,
 		Filters:  []api.Filter{expiryFilter()},

@@ -148,6 +148,9 @@ func (r *compiled[T]) target(row *T) policy.Target {
 // scope is what the caller may see.
 func (r *compiled[T]) scope(ctx context.Context, c *Call, list bool) ([]store.Cond, error) {
 	conds := r.pathConds(c)
+	if r.Owner == Domain && list && !c.Caller.IsAdmin && c.Caller.Scope() != cloud.ScopeSystem {
+		conds = append(conds, store.Eq("domain_id", c.Caller.DomainID)) // what one may see of others, the rule of a show decides
+	}
 	if r.Scope != nil {
 		more, err := r.Scope(ctx, c)
 		return append(conds, more...), err
@@ -155,7 +158,7 @@ func (r *compiled[T]) scope(ctx context.Context, c *Call, list bool) ([]store.Co
 	if list && !c.Caller.IsAdmin && r.dialect.AllProjects != "" && asksAll(c, r.dialect.AllProjects) {
 		return nil, cloud.Forbidden("Only administrators may list the %s of all projects.", r.Plural)
 	}
-	if r.Owner == Cloud || c.Caller.IsAdmin && (!list || r.dialect.AllProjects == "" || asksAll(c, r.dialect.AllProjects)) {
+	if r.Owner == Cloud || r.Owner == Domain || c.Caller.IsAdmin && (!list || r.dialect.AllProjects == "" || asksAll(c, r.dialect.AllProjects)) {
 		return conds, nil
 	}
 	if r.Owner == User {

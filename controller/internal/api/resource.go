@@ -15,6 +15,7 @@ const (
 	Project Owner = iota // column project_id
 	User                 // column user_id
 	Cloud                // nobody: all callers see the same rows
+	Domain               // column domain_id: lists for a domain have its rows only
 )
 
 // A Resource describes one resource of type T, the struct that goes over the
@@ -137,6 +138,8 @@ func (r *Resource[T]) access(op Op) string {
 			return policy.Reader
 		case r.Owner == User:
 			return policy.Self
+		case r.Owner == Domain:
+			return policy.DomainReader
 		default:
 			return policy.Anyone
 		}

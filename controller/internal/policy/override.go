@@ -69,6 +69,9 @@ func Read(file string, text []byte) ([]Override, error) {
 		case check.Kind != yaml.ScalarNode || check.Tag != "!!str":
 			errs = append(errs, fmt.Errorf("%s: want a check in quotes, like \"role:admin\"", o.at()))
 		default:
+			if _, err := parse(o.Check); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", o.at(), err))
+			}
 			list = append(list, o)
 		}
 	}

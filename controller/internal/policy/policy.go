@@ -19,7 +19,9 @@ const (
 	Self    = "role:admin or user_id:%(user_id)s"
 	// AdminOrSystemReader is who may look at what belongs to the whole system.
 	AdminOrSystemReader = "role:admin or (role:reader and system_scope:all)"
-	InScope             = "role:admin or role:reader" // any project, with a role in it
+	// DomainReader is who may look at what belongs to a domain.
+	DomainReader = AdminOrSystemReader + " or (role:reader and domain_id:%(domain_id)s)"
+	InScope      = "role:admin or role:reader" // any project, with a role in it
 )
 
 // A Rule names who may do one thing.
