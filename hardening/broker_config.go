@@ -42,7 +42,9 @@ func (c BrokerConfig) Render() string {
 }
 
 // brokerFixed is the same everywhere. The limits keep one node from filling
-// the broker.
+// the broker. It logs to the journal: on a slow machine its own file may not be
+// open within the seconds that Erlang gives it (file_ctrl_process_not_started),
+// and then the broker does not start.
 const brokerFixed = `ssl_options.verify = verify_peer
 ssl_options.fail_if_no_peer_cert = true
 ssl_options.depth = 1
@@ -56,11 +58,9 @@ vm_memory_high_watermark.relative = 0.3
 disk_free_limit.absolute = 256MB
 heartbeat = 30
 channel_max = 64
-log.console = false
-log.file = rabbit.log
-log.file.level = info
-log.file.rotation.size = 10485760
-log.file.rotation.count = 5
+log.file = false
+log.console = true
+log.console.level = info
 
 `
 

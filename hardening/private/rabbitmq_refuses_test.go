@@ -54,14 +54,14 @@ func refusesConnections(t *testing.T, mq *Broker) {
 	}{
 		"nothing changed":                {nil, ""},
 		"a good certificate by hand":     {show(own.client(t, "controller", nil)), ""},
-		"no client certificate":          {func(a *amqp.Config) { a.TLSClientConfig.Certificates = nil }, "tls: "},
-		"other CA with the same subject": {show(rogue(t).client(t, "controller", nil)), "tls: "},
-		"expired certificate":            {show(own.client(t, "controller", expired)), "tls: "},
-		"certificate for servers only":   {show(own.client(t, "controller", serverOnly)), "tls: "},
-		"the broker's own certificate":   {show(server), "tls: "},
+		"no client certificate":          {func(a *amqp.Config) { a.TLSClientConfig.Certificates = nil }, byTLS},
+		"other CA with the same subject": {show(rogue(t).client(t, "controller", nil)), byTLS},
+		"expired certificate":            {show(own.client(t, "controller", expired)), byTLS},
+		"certificate for servers only":   {show(own.client(t, "controller", serverOnly)), byTLS},
+		"the broker's own certificate":   {show(server), byTLS},
 		"TLS 1.1": {func(a *amqp.Config) {
 			a.TLSClientConfig.MinVersion, a.TLSClientConfig.MaxVersion = tls.VersionTLS11, tls.VersionTLS11
-		}, "tls: "},
+		}, byTLS},
 		"certificate without an account": {show(own.client(t, "node-n3", nil)), "403"},
 		"guest by certificate":           {show(own.client(t, "guest", nil)), "403"},
 		"password": {func(a *amqp.Config) {
@@ -87,11 +87,32 @@ func refusesConnections(t *testing.T, mq *Broker) {
 				t.Errorf("refused: %v", err)
 			case test.want != "" && err == nil:
 				t.Error("let in")
+			case test.want == byTLS:
+				// The library may see first that the connection is gone, and
+				// then why.
+				if err := greeted(t, mq, config.TLSClientConfig); !refused(err, byTLS) {
+					t.Errorf("error %q, want one with %q", err, byTLS)
+				}
 			case test.want != "" && !brokerRefused(err, test.want):
 				t.Errorf("error %q, want one with %q", err, test.want)
 			}
 		})
 	}
+}
+
+// byTLS is in errors of a connection that TLS refuses.
+const byTLS = "tls: "
+
+// greeted is what a connection ends with on which nothing is said.
+func greeted(t *testing.T, mq *Broker, config *tls.Config) error {
+	t.Helper()
+	c, err := tls.Dial("tcp", mq.Address, config)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.Read(make([]byte, 1)) // with TLS 1.3 the server refuses after the handshake
+	return err
 }
 
 // brokerRefused is refused, for the library's own words as well.
