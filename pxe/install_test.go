@@ -4,17 +4,16 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/cairn-cloud/cairn/qa/built"
 )
 
 // realRelease is the directory of a built release; without one the test is
 // skipped.
 func realRelease(t *testing.T) string {
 	t.Helper()
-	release := os.Getenv("CAIRN_RELEASE")
-	if os.Getenv("CAIRN_LONG") == "" || release == "" {
-		t.Skip("boots a release in emulation; CAIRN_LONG=1 CAIRN_RELEASE=<directory of a release> runs it")
-	}
-	return release
+	built.Long(t)
+	return filepath.Join(built.Out(t, "release/manifest.json"), "release")
 }
 
 // blank is what a machine has to have to become a compute node: memory, a

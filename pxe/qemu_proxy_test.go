@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/cairn-cloud/cairn/qa/built"
 )
 
 // besideAnother starts another server, and us beside it.
@@ -38,9 +40,7 @@ func TestSeaBIOSBesideAnotherServer(t *testing.T) {
 
 // TestOVMFBesideAnotherServer does it with firmware that asks boot servers.
 func TestOVMFBesideAnotherServer(t *testing.T) {
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("takes minutes in emulation; CAIRN_LONG=1 runs it")
-	}
+	built.Long(t)
 	if !inNamespace(t) {
 		return
 	}
@@ -55,9 +55,7 @@ func TestOVMFBesideAnotherServer(t *testing.T) {
 // TestOVMFBootsOverHTTP boots UEFI firmware that has its loader over HTTP, with
 // addresses of ours and beside another server.
 func TestOVMFBootsOverHTTP(t *testing.T) {
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("takes minutes in emulation; CAIRN_LONG=1 runs it")
-	}
+	built.Long(t)
 	if !inNamespace(t) {
 		return
 	}
@@ -69,9 +67,7 @@ func TestOVMFBootsOverHTTP(t *testing.T) {
 }
 
 func TestOVMFBootsOverHTTPBesideAnotherServer(t *testing.T) {
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("takes minutes in emulation; CAIRN_LONG=1 runs it")
-	}
+	built.Long(t)
 	if !inNamespace(t) {
 		return
 	}

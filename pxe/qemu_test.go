@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/cairn-cloud/cairn/pxe/tftp"
+	"github.com/cairn-cloud/cairn/qa/built"
 )
 
 // quiet is how long a machine under test may do nothing that the deployer
@@ -137,9 +138,7 @@ func TestInstalledBIOSMachineBootsItsDisk(t *testing.T) {
 // TestInstalledUEFIMachineBootsItsDisk does the same where the firmware has to
 // go on to its next boot option.
 func TestInstalledUEFIMachineBootsItsDisk(t *testing.T) {
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("takes minutes in emulation; CAIRN_LONG=1 runs it")
-	}
+	built.Long(t)
 	if !inNamespace(t) {
 		return
 	}
@@ -215,9 +214,7 @@ func TestSeaBIOSFetchesTheKernel(t *testing.T) {
 
 // TestOVMFFetchesTheKernel boots a UEFI machine: TFTP of ipxe.efi, then HTTP.
 func TestOVMFFetchesTheKernel(t *testing.T) {
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("takes minutes in emulation; CAIRN_LONG=1 runs it")
-	}
+	built.Long(t)
 	if !inNamespace(t) {
 		return
 	}

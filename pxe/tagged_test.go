@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cairn-cloud/cairn/hardening"
+	"github.com/cairn-cloud/cairn/qa/built"
 	"github.com/cairn-cloud/cairn/qa/lab/fabric"
 )
 
@@ -167,9 +168,7 @@ func TestSeaBIOSGoesOnInAVLAN(t *testing.T) {
 
 // TestOVMFGoesOnInAVLAN does the same with UEFI.
 func TestOVMFGoesOnInAVLAN(t *testing.T) {
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("takes minutes in emulation; CAIRN_LONG=1 runs it")
-	}
+	built.Long(t)
 	if !inNamespace(t) {
 		return
 	}

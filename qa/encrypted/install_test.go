@@ -15,6 +15,7 @@ import (
 
 	"github.com/cairn-cloud/cairn/installer/disk"
 	"github.com/cairn-cloud/cairn/installer/plan"
+	"github.com/cairn-cloud/cairn/qa/built"
 	"github.com/cairn-cloud/cairn/qa/lab/machine"
 )
 
@@ -92,23 +93,9 @@ func sealedOnDisk(t *testing.T, file string) {
 // medium is the ISO, or the test is skipped.
 func medium(t *testing.T) string {
 	t.Helper()
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("installs a machine in emulation, which takes minutes; CAIRN_LONG=1 runs it")
-	}
-	out := os.Getenv("CAIRN_OUT")
-	if out == "" {
-		out = "../../out"
-	}
-	iso := filepath.Join(out, "cairn.iso")
-	if _, err := os.Stat(iso); err != nil {
-		t.Skipf("%v; `make iso` makes it, CAIRN_OUT says where", err)
-	}
-	for _, tool := range []string{"qemu-system-x86_64", "swtpm", "xorriso"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed", tool)
-		}
-	}
-	return iso
+	built.Long(t)
+	built.Tools(t, "qemu-system-x86_64", "swtpm", "xorriso")
+	return filepath.Join(built.Out(t, "cairn.iso"), "cairn.iso")
 }
 
 // conf is the volume that the installer reads rack.yaml from.

@@ -6,7 +6,7 @@
 // machine TestInside..., begins them with [Only], and has an ordinary test
 // that says what [Machine] it wants and runs it. The machine has the kernel and
 // the drivers of the release in out/release. The package imports
-// installer/initrd and image-builder/initramfs of ours; only tests import it.
+// installer/initrd, image-builder/initramfs and qa/built of ours; only tests import it.
 package inside
 
 import (
@@ -25,6 +25,7 @@ import (
 
 	"github.com/cairn-cloud/cairn/image-builder/initramfs"
 	"github.com/cairn-cloud/cairn/installer/initrd"
+	"github.com/cairn-cloud/cairn/qa/built"
 )
 
 // What the machine prints when all went well, and for each test that did.
@@ -98,11 +99,8 @@ func (m Machine) Run(t *testing.T, tests string) {
 	if testing.Short() {
 		t.Skip("emulates a machine")
 	}
-	release := released(t)
-	qemu, err := exec.LookPath("qemu-system-x86_64")
-	if err != nil {
-		t.Skip("qemu-system-x86_64 is not installed")
-	}
+	release := filepath.Join(built.Out(t, "release/vmlinuz", "release/initramfs"), "release")
+	built.Tools(t, "qemu-system-x86_64")
 	if tests == "" {
 		tests = "^TestInside"
 	}
@@ -121,7 +119,7 @@ func (m Machine) Run(t *testing.T, tests string) {
 	if m.TPM != "" {
 		args = append(args, "-chardev", "socket,id=tpm,path="+chip(t, m.TPM), "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm0")
 	}
-	watch(t, command(t, qemu, args...))
+	watch(t, command(t, "qemu-system-x86_64", args...))
 }
 
 // command is one that a test which is killed does not leave behind.
@@ -135,9 +133,7 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 // chip starts a TPM and returns its socket; it ends with its machine.
 func chip(t *testing.T, dir string) string {
 	t.Helper()
-	if _, err := exec.LookPath("swtpm"); err != nil {
-		t.Skip("swtpm is not installed")
-	}
+	built.Tools(t, "swtpm")
 	socket := filepath.Join(dir, "control")
 	cmd := command(t, "swtpm", "socket", "--tpm2", "--tpmstate", "dir="+dir, "--ctrl", "type=unixio,path="+socket, "--terminate")
 	if err := cmd.Start(); err != nil {
@@ -155,22 +151,6 @@ func chip(t *testing.T, dir string) string {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// released is the directory of the release.
-func released(t *testing.T) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	release := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "out", "release")
-	for _, need := range []string{"vmlinuz", "initramfs"} {
-		if _, err := os.Stat(filepath.Join(release, need)); err != nil {
-			t.Skipf("%v; make iso builds it", err)
-		}
-	}
-	return release
 }
 
 // watch logs what the machine prints, and fails the test where its tests did.

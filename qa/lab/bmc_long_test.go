@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cairn-cloud/cairn/qa/built"
 	"github.com/cairn-cloud/cairn/qa/lab/bmc"
 	"github.com/cairn-cloud/cairn/qa/lab/fabric"
 	"github.com/cairn-cloud/cairn/qa/lab/machine"
@@ -21,7 +22,8 @@ import (
 // TestBootsWhatIsFarAway: a machine whose network comes first starts from an
 // ISO that its BMC was given the URL of, once.
 func TestBootsWhatIsFarAway(t *testing.T) {
-	out := builtISO(t)
+	built.Long(t)
+	out := built.Out(t, "cairn.iso")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -44,26 +46,6 @@ func TestBootsWhatIsFarAway(t *testing.T) {
 	}
 }
 
-// builtISO is the directory with the ISO, or the test is skipped.
-func builtISO(t *testing.T) string {
-	t.Helper()
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("boots machines in emulation, which takes minutes; CAIRN_LONG=1 runs it")
-	}
-	out := os.Getenv("CAIRN_OUT")
-	if out == "" {
-		out = "../../out"
-	}
-	out, err := filepath.Abs(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(out, "cairn.iso")); err != nil {
-		t.Skipf("%v; `make iso guest` makes it, CAIRN_OUT says where", err)
-	}
-	return out
-}
-
 // A session is a rack that a test has from the ISO on, and its operator.
 type session struct {
 	t     *testing.T
@@ -75,12 +57,8 @@ type session struct {
 // newSession skips the test where a rack cannot be.
 func newSession(t *testing.T) session {
 	t.Helper()
-	out := builtISO(t)
-	for _, name := range []string{"cairn", "guest/aki"} {
-		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
-			t.Skipf("%v; `make iso guest` makes it, CAIRN_OUT says where", err)
-		}
-	}
+	built.Long(t)
+	out := built.Out(t, "cairn.iso", "cairn", "guest/aki")
 	s := session{t, out, t.TempDir(), askEvery}
 	t.Cleanup(func() { s.cairn("rack", "down") })
 	return s

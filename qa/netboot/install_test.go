@@ -10,25 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cairn-cloud/cairn/qa/built"
 	"github.com/cairn-cloud/cairn/qa/lab/machine"
 )
 
 // release is the directory of a built release, or skips the test.
 func release(t *testing.T) string {
 	t.Helper()
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("installs a machine in emulation, which takes minutes; CAIRN_LONG=1 runs it")
-	}
-	out := os.Getenv("CAIRN_OUT")
-	if out == "" {
-		out = "../../out"
-	}
-	dir, err := filepath.Abs(filepath.Join(out, "release"))
-	must(t, err)
-	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err != nil {
-		t.Skipf("%v; `make image` makes it, CAIRN_OUT says where", err)
-	}
-	return dir
+	built.Long(t)
+	return filepath.Join(built.Out(t, "release/manifest.json"), "release")
 }
 
 // consoleArgs are what the kernels of the lab are told beside the default.

@@ -17,7 +17,7 @@ import (
 
 // A trial is a recorded installation.
 type trial struct {
-	built
+	release
 	dir   string
 	rack  string // rack.yaml
 	discs []string
@@ -29,9 +29,9 @@ type trial struct {
 
 // record installs a machine whose disk holds what the file before has (empty:
 // nothing), until its system runs.
-func record(t *testing.T, b built, rack, before string) *trial {
+func record(t *testing.T, b release, rack, before string) *trial {
 	t.Helper()
-	tr := &trial{built: b, dir: t.TempDir(), rack: rack, discs: []string{b.iso, conf(t, rack)}}
+	tr := &trial{release: b, dir: t.TempDir(), rack: rack, discs: []string{b.iso, conf(t, rack)}}
 	file := filepath.Join(tr.dir, "disk.img")
 	if before != "" {
 		copyDisk(t, before, file)
@@ -220,7 +220,7 @@ func realCuts(t *testing.T) int {
 // TestPowerCutWhileInstalling cuts the power of a machine that is installed
 // on a blank disk.
 func TestPowerCutWhileInstalling(t *testing.T) {
-	tr := record(t, release(t), rackYAML(""), "")
+	tr := record(t, released(t), rackYAML(""), "")
 	t.Run("every moment", tr.everyCut)
 	dice := rand.New(rand.NewPCG(seed(t), 2))
 	player, firmwares := tr.log.Play(size, nil), []machine.Firmware{machine.BIOS, machine.UEFI}
@@ -241,7 +241,7 @@ func TestPowerCutWhileInstalling(t *testing.T) {
 // TestPowerCutWhileInstallingAgain cuts it while an earlier installation is
 // wiped.
 func TestPowerCutWhileInstallingAgain(t *testing.T) {
-	b := release(t)
+	b := released(t)
 	old := record(t, b, rackYAML(""), "")
 	tr := record(t, b, rackYAML("rules: [{roles: [controller], match: {local: true}, disk: {wipe: cairn}}]\n"), filepath.Join(old.dir, "disk.img"))
 	tr.judge.before = old.judge

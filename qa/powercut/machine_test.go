@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cairn-cloud/cairn/qa/built"
 	"github.com/cairn-cloud/cairn/qa/lab/machine"
 )
 
@@ -37,38 +38,19 @@ ssh_keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1UG2rD0mK0e7sD2cB9mC1hKj1u8k2Q
 %s`, m[0], m[2], extra)
 }
 
-// A built is what the tests need of a build.
-type built struct{ iso, key string }
+// A release is what the tests need of a build.
+type release struct{ iso, key string }
 
-// release finds the ISO and the key of the release on it, or skips the test.
-func release(t *testing.T) built {
+// released finds the ISO and the key of the release on it, or skips the test.
+func released(t *testing.T) release {
 	t.Helper()
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("installs machines in emulation, which takes minutes; CAIRN_LONG=1 runs it")
-	}
-	out := os.Getenv("CAIRN_OUT")
-	if out == "" {
-		out = "../../out"
-	}
-	out, err := filepath.Abs(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := built{filepath.Join(out, "cairn.iso"), filepath.Join(out, "keys", "release.pub")}
-	for _, file := range []string{b.iso, b.key} {
-		if _, err := os.Stat(file); err != nil {
-			t.Skipf("%v; `make iso` makes it, CAIRN_OUT says where", err)
-		}
-	}
-	for _, tool := range []string{"qemu-system-x86_64", "xorriso", "e2fsck", "debugfs"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed", tool)
-		}
-	}
-	return b
+	built.Long(t)
+	built.Tools(t, "qemu-system-x86_64", "xorriso", "e2fsck", "debugfs")
+	out := built.Out(t, "cairn.iso", "keys/release.pub")
+	return release{filepath.Join(out, "cairn.iso"), filepath.Join(out, "keys", "release.pub")}
 }
 
-func (b built) publicKey(t *testing.T) []byte {
+func (b release) publicKey(t *testing.T) []byte {
 	t.Helper()
 	raw, err := os.ReadFile(b.key)
 	if err != nil {

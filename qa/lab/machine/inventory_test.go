@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/u-root/u-root/pkg/cpio"
 
+	"github.com/cairn-cloud/cairn/qa/built"
 	"github.com/cairn-cloud/cairn/qa/lab/fabric"
 )
 
@@ -29,10 +30,8 @@ var update = flag.Bool("update", false, "write what the machine says into testda
 // of this source in it.
 func installer(t *testing.T) (kernel, initrd string) {
 	t.Helper()
-	release := os.Getenv("CAIRN_RELEASE")
-	if os.Getenv("CAIRN_LONG") == "" || release == "" {
-		t.Skip("boots a release in emulation; CAIRN_LONG=1 CAIRN_RELEASE=<directory of a release> runs it")
-	}
+	built.Long(t)
+	release := filepath.Join(built.Out(t, "release/manifest.json"), "release")
 	dir := t.TempDir()
 	program := filepath.Join(dir, "cairn-init")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "../../../cmd/cairn-init")

@@ -6,12 +6,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/cairn-cloud/cairn/qa/built"
 	"github.com/cairn-cloud/cairn/qa/lab/fabric"
 	"github.com/cairn-cloud/cairn/qa/lab/machine"
 )
@@ -26,23 +25,9 @@ type bench struct {
 // newBench finds the ISO, or skips the test.
 func newBench(t *testing.T) bench {
 	t.Helper()
-	if os.Getenv("CAIRN_LONG") == "" {
-		t.Skip("installs machines in emulation, which takes minutes; CAIRN_LONG=1 runs it")
-	}
-	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
-		t.Skip("qemu-system-x86_64 is not installed; it is what machines are made of")
-	}
-	out := os.Getenv("CAIRN_OUT")
-	if out == "" {
-		out = "../../../out"
-	}
-	iso, err := filepath.Abs(filepath.Join(out, "cairn.iso"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(iso); err != nil {
-		t.Skipf("%v; `make iso` makes it, CAIRN_OUT says where", err)
-	}
+	built.Long(t)
+	built.Tools(t, "qemu-system-x86_64")
+	iso := filepath.Join(built.Out(t, "cairn.iso"), "cairn.iso")
 	return bench{iso: iso, sw: fabric.New("tor-1"), launcher: machine.NewLauncher()}
 }
 
