@@ -38,11 +38,10 @@ func (e *edit) dropDomain(id string) {
 	e.domainNamed.turn(e.by, d, nil)
 }
 
+// dropProject takes away what is on a project, also of one that came and went
+// between two looks and so was never here: its roles were.
 func (e *edit) dropProject(id string) {
 	p := e.projects.at(id)
-	if p == nil {
-		return
-	}
 	on := func(a *assignment) int { return strings.Compare(a.TargetID, id) }
 	for _, kind := range []string{"project", "domain"} {
 		e.dropAssignments(slices.Collect(e.byTarget.within(func(a *assignment) int {
@@ -94,9 +93,6 @@ func (e *edit) dropAssignments(list []*assignment) {
 
 func (e *edit) dropRole(id string) {
 	r := e.roles.at(id)
-	if r == nil {
-		return
-	}
 	e.dropAssignments(slices.Collect(e.byRole.within(func(a *assignment) int { return strings.Compare(a.RoleID, id) })))
 	for _, i := range slices.Collect(e.implied.all()) { // roles are few
 		if i.PriorID == id || i.ImpliedID == id {

@@ -177,6 +177,9 @@ func (s *Service) apply(ctx context.Context, tx store.Querier, old *snapshot, ch
 		switch p := parts[c.kind]; {
 		case p == nil:
 			e.relate(c)
+		case c.gone && c.kind == kindDomain && e.domains.at(c.id) == nil:
+			// It came and went between two looks: what was in it is not known here.
+			return s.read(ctx, tx)
 		case c.gone:
 			e.drop(c.kind, c.id)
 		default:

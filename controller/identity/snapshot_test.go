@@ -103,9 +103,12 @@ func TestSnapshotFollows(t *testing.T) {
 	for step := range 500 {
 		at := p.r.IntN(2)
 		did := p.step(p.handlers[at])
-		if one, two := p.services[at], p.services[1-at]; step%20 == 0 || strings.HasPrefix(did, http.MethodDelete) {
+		// The other one looks more seldom, so that much has come and gone.
+		if one, two := p.services[at], p.services[1-at]; step%20 == 0 {
 			checkSnapshot(t, one)
 			checkSnapshot(t, two)
+		} else if strings.HasPrefix(did, http.MethodDelete) {
+			checkSnapshot(t, one)
 		}
 		if t.Failed() {
 			t.Fatalf("after step %d: %s", step, did)
@@ -122,6 +125,36 @@ func TestSnapshotFollows(t *testing.T) {
 		if p.made[kind] == 0 {
 			t.Errorf("no %s was made", kind)
 		}
+	}
+}
+
+// TestSnapshotOfWhatCameAndWent has one service make things, give them roles
+// and delete one of them, all before the other looks.
+func TestSnapshotOfWhatCameAndWent(t *testing.T) {
+	db := apitest.Database(t, "identity", store.Source{Name: "identity", FS: Migrations})
+	dir := t.TempDir()
+	first, late := startOn(t, db, dir), startOn(t, db, dir)
+	h := serve(t, first)
+	for _, kind := range []string{"project", "user", "group", "role", "domain"} {
+		p := &player{t: t, r: rand.New(rand.NewPCG(1, 0)), lists: map[string][]string{}, made: map[string]int{}}
+		p.make(h, "domain", "/domains", `{"domain": {"name": "`+kind+`"}}`)
+		domain := p.pick("domain")
+		for _, k := range []string{"project", "user", "group"} {
+			p.make(h, k, "/"+k+"s", `{"`+k+`": {"name": "`+kind+`", "domain_id": "`+domain+`"}}`)
+		}
+		p.make(h, "role", "/roles", `{"role": {"name": "`+kind+`"}}`)
+		p.make(h, "role", "/roles", `{"role": {"name": "`+kind+`2"}}`)
+		project, user, group, role := p.pick("project"), p.pick("user"), p.pick("group"), p.lists["role"][0]
+		p.ask(h, "PUT", "/projects/"+project+"/users/"+user+"/roles/"+role, "")
+		p.ask(h, "PUT", "/projects/"+project+"/groups/"+group+"/roles/"+role, "")
+		p.ask(h, "PUT", "/domains/"+domain+"/users/"+user+"/roles/"+role, "")
+		p.ask(h, "PUT", "/groups/"+group+"/users/"+user, "")
+		p.ask(h, "PUT", "/roles/"+role+"/implies/"+p.lists["role"][1], "")
+		p.ask(h, "PATCH", "/domains/"+domain, `{"domain": {"enabled": false}}`)
+		did := p.ask(h, "DELETE", "/"+kind+"s/"+p.lists[kind][0], "")
+		t.Log(did)
+		checkSnapshot(t, first)
+		checkSnapshot(t, late)
 	}
 }
 
