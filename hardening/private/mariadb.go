@@ -238,6 +238,15 @@ func (s *Server) Restart(ctx context.Context, crash bool) error {
 	return nil
 }
 
+// Revive starts the server again if it has ended by itself, as systemd does on
+// a controller.
+func (s *Server) Revive(ctx context.Context) error {
+	if !s.process.ended() {
+		return nil
+	}
+	return s.Restart(ctx, false)
+}
+
 // CutConnections ends the connections of all accounts but our own, in the
 // middle of what they do.
 func (s *Server) CutConnections(ctx context.Context) error {
