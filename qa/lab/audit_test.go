@@ -18,3 +18,20 @@ func TestFaultsNameControlAndItem(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+func TestAMachineMayRepeatItsAudit(t *testing.T) {
+	a := attempts{}
+	for _, c := range []struct {
+		machine, made string
+		last          bool
+	}{
+		{"m1", "100", false}, {"m1", "100", false}, {"m1", "100", false}, // the same one, read again
+		{"m2", "100", false},
+		{"m1", "200", false}, {"m1", "300", true},
+		{"m2", "200", false},
+	} {
+		if got := a.last(c.machine, c.made); got != c.last {
+			t.Errorf("%+v: got %t", c, got)
+		}
+	}
+}
