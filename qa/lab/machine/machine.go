@@ -38,6 +38,7 @@ type run struct {
 	control *control
 	ended   chan struct{} // closed when the process is gone and everything is unplugged
 	err     error         // why, valid after ended
+	off     chan struct{} // closed when the machine can be powered on again
 }
 
 // Needs are what a machine needs of its surroundings.
@@ -84,6 +85,7 @@ func (m *Machine) PowerOn(ctx context.Context) error {
 		m.mu.Lock()
 		m.run = nil
 		m.mu.Unlock()
+		close(r.off)
 		m.log.Info("powered off", "reason", r.err)
 	}()
 	return nil
@@ -124,7 +126,7 @@ func (m *Machine) start(ctx context.Context) (*run, error) {
 		lines.closeTheirs()
 		return nil, errors.Join(err, tpm.end())
 	}
-	r := &run{cmd: cmd, tpm: tpm, ended: make(chan struct{})}
+	r := &run{cmd: cmd, tpm: tpm, ended: make(chan struct{}), off: make(chan struct{})}
 	go m.attend(r, lines)
 	lines.closeTheirs() // so that we see it when QEMU goes away
 	if r.control, err = newControl(ctx, lines.ours[0]); err != nil {
@@ -304,7 +306,7 @@ func (m *Machine) Wait(ctx context.Context) error {
 
 func (r *run) wait(ctx context.Context) error {
 	select {
-	case <-r.ended:
+	case <-r.off:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
